@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR BSD-3-Clause) */
+/*
+ * Virtio SST: requests to, and responses and events from, a hardware
+ * simulator (the Structural Simulation Toolkit).
+ *
+ * The first part is the wire format, shared with the device; the second part
+ * is the interface of the character devices /dev/sst0, /dev/sst1, ...
+ */
+
+#ifndef _LINUX_VIRTIO_SST_H
+#define _LINUX_VIRTIO_SST_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/*
+ * Wire format. All integers are little-endian on every transport. No structure
+ * has padding: natural alignment and packed give the same layout.
+ */
+
+/*
+ * Virtio device IDs. None is assigned by the virtio technical committee, so
+ * both are provisional. The first one cannot be carried by virtio-pci, the
+ * second one is the last one that can.
+ */
+#define SST_VIRTIO_ID		0x1042
+#define SST_VIRTIO_ID_PCI	0x3f
+
+/* Virtio feature bits, and the bits of &struct sst_config.features */
+#define SST_F_ECHO		0	/* SST_REQUEST_ECHO is supported */
+#define SST_F_COMPUTE		1	/* SST_REQUEST_COMPUTE is supported */
+#define SST_F_MEMORY		2	/* SST_REQUEST_READ and _WRITE are supported */
+#define SST_F_EVENTS		3	/* the device sends events */
+#define SST_F_MULTI_QUEUE	4	/* more than one pair of queues */
+#define SST_F_RESET		5	/* SST_REQUEST_RESET is supported */
+
+/* Version of the wire format: major number in the upper 16 bits */
+#define SST_WIRE_VERSION	0x00010000
+
+/* Bytes of payload in a request and in a response */
+#define SST_PAYLOAD_SIZE	4080
+
+/**
+ * enum sst_request_type - what a request asks for
+ * @SST_REQUEST_NOOP: nothing; tests the way to the device and back
+ * @SST_REQUEST_ECHO: the payload back
+ * @SST_REQUEST_COMPUTE: computation, described by &struct sst_compute
+ * @SST_REQUEST_READ: device memory, described by &struct sst_memory
+ * @SST_REQUEST_WRITE: storing to device memory, described by &struct sst_memory
+ * @SST_REQUEST_RESET: the state of the simulated device as it was at its start
+ * @SST_REQUEST_GET_INFO: what the device can do: &struct sst_device_info
+ * @SST_REQUEST_CONFIGURE: a parameter set: &struct sst_parameter
+ *
+ * Devices may define further types; the driver carries every type unread.
+ */
+enum sst_request_type {
+	SST_REQUEST_NOOP = 0,
+	SST_REQUEST_ECHO = 1,
+	SST_REQUEST_COMPUTE = 2,
+	SST_REQUEST_READ = 3,
+	SST_REQUEST_WRITE = 4,
+	SST_REQUEST_RESET = 5,
+	SST_REQUEST_GET_INFO = 6,
+	SST_REQUEST_CONFIGURE = 7,
+};
+
+/**
+ * enum sst_response_status - how a request ended
+ * @SST_RESPONSE_OK: done
+ * @SST_RESPONSE_ERROR: failed; from the driver: the device did not answer in
+ *	the agreed form
+ * @SST_RESPONSE_BUSY: not accepted, may be sent again
+ * @SST_RESPONSE_INVALID: the device does not know the type or its arguments
+ * @SST_RESPONSE_TIMEOUT: no answer in time
+ * @SST_RESPONSE_NO_DEVICE: no simulator behind the device at the moment
+ */
+enum sst_response_status {
+	SST_RESPONSE_OK = 0,
+	SST_RESPONSE_ERROR = 1,
+	SST_RESPONSE_BUSY = 2,
+	SST_RESPONSE_INVALID = 3,
+	SST_RESPONSE_TIMEOUT = 4,
+	SST_RESPONSE_NO_DEVICE = 5,
+};
+
+/**
+ * struct sst_compute - payload of SST_REQUEST_COMPUTE
+ * @compute_units: amount of work, in units of the simulated device
+ * @latency_model: which latency model the simulator shall use; 0 is its default
+ * @reserved: 0
+ */
+struct sst_compute {
+	__le64 compute_units;
+	__le32 latency_model;
+	__le32 reserved;
+};
+
+/**
+ * struct sst_memory - payload of SST_REQUEST_READ and SST_REQUEST_WRITE
+ * @addr: address in the memory of the simulated device, in bytes
+ * @size: number of bytes
+ * @reserved: 0
+ *
+ * The data of SST_REQUEST_WRITE follow this structure, so that they start at
+ * byte 16 of the payload; the data of a successful SST_REQUEST_READ start at
+ * byte 0 of the payload of the response.
+ */
+struct sst_memory {
+	__le64 addr;
+	__le32 size;
+	__le32 reserved;
+};
+
+/**
+ * struct sst_parameter - payload of SST_REQUEST_CONFIGURE
+ * @param_id: number of the parameter, defined by the simulator
+ * @reserved: 0
+ * @value: new value
+ */
+struct sst_parameter {
+	__le32 param_id;
+	__le32 reserved;
+	__le64 value;
+};
+
+/**
+ * struct sst_request - a request, as programs write it and the device reads it
+ * @type: one of &enum sst_request_type, or a type of the device's own
+ * @flags: carried to the device unread; 0 unless the device defines some
+ * @request_id: set by the driver, ignored in what programs write
+ * @user_data: returned in the response
+ * @compute: arguments of SST_REQUEST_COMPUTE
+ * @memory: arguments of SST_REQUEST_READ and SST_REQUEST_WRITE
+ * @parameter: arguments of SST_REQUEST_CONFIGURE
+ * @payload: the arguments as bytes
+ *
+ * 4104 bytes.
+ */
+struct sst_request {
+	__le32 type;
+	__le32 flags;
+	__le64 request_id;
+	__le64 user_data;
+	union {
+		struct sst_compute compute;
+		struct sst_memory memory;
+		struct sst_parameter parameter;
+		__u8 payload[SST_PAYLOAD_SIZE];
+	};
+};
+
+/**
+ * struct sst_compute_result - payload of the response to SST_REQUEST_COMPUTE
+ * @cycles: simulated cycles that the computation took
+ * @timestamp: simulated time at its end, in the simulator's unit
+ */
+struct sst_compute_result {
+	__le64 cycles;
+	__le64 timestamp;
+};
+
+/**
+ * struct sst_device_info - payload of the response to SST_REQUEST_GET_INFO
+ * @version: version of the wire format, SST_WIRE_VERSION
+ * @capabilities: bit mask of SST_F_* numbers; further bits have no meaning
+ * @max_compute_units: largest number of units in one SST_REQUEST_COMPUTE
+ * @memory_size: size of the memory of the simulated device, in bytes
+ */
+struct sst_device_info {
+	__le32 version;
+	__le32 capabilities;
+	__le64 max_compute_units;
+	__le64 memory_size;
+};
+
+/*
+ * Flag of a response: it was made by the driver, not by the device. Set with
+ * SST_RESPONSE_TIMEOUT and SST_RESPONSE_ERROR; the payload is zero then.
+ */
+#define SST_RESPONSE_F_DRIVER	(1U << 0)
+
+/**
+ * struct sst_response - a response, as the device writes it and programs read it
+ * @status: one of &enum sst_response_status
+ * @flags: SST_RESPONSE_F_* as the driver sets them; on the wire this word is
+ *	reserved, and what a device puts there never reaches a program
+ * @request_id: the driver's own record of the request's ID
+ * @user_data: the driver's own record of the request's user_data
+ * @result: result of the request, defined by its type
+ * @compute: result of SST_REQUEST_COMPUTE
+ * @info: result of SST_REQUEST_GET_INFO
+ * @payload: the result as bytes
+ *
+ * 4112 bytes.
+ */
+struct sst_response {
+	__le32 status;
+	__le32 flags;
+	__le64 request_id;
+	__le64 user_data;
+	__le64 result;
+	union {
+		struct sst_compute_result compute;
+		struct sst_device_info info;
+		__u8 payload[SST_PAYLOAD_SIZE];
+	};
+};
+
+/**
+ * struct sst_event - what the device tells without having been asked
+ * @type: kind of event, defined by the simulator
+ * @reserved: 0
+ * @timestamp: simulated time of the event, in the simulator's unit
+ * @data: defined by @type
+ *
+ * 24 bytes.
+ */
+struct sst_event {
+	__le32 type;
+	__le32 reserved;
+	__le64 timestamp;
+	__le64 data;
+};
+
+/**
+ * struct sst_config - virtio configuration space
+ * @version: version of the wire format, SST_WIRE_VERSION
+ * @device_id: number that tells devices of one machine from each other
+ * @features: bit mask of SST_F_* numbers; further bits have no meaning
+ * @max_queues: number of pairs of request and response queues
+ *
+ * 24 bytes.
+ */
+struct sst_config {
+	__le32 version;
+	__le32 device_id;
+	__le64 features;
+	__le64 max_queues;
+};
+
+/*
+ * Character device.
+ *
+ * write() submits requests: a multiple of 4104 bytes, or one request of 24 to
+ * 4103 bytes, which the driver fills up with zeros. read() returns responses in
+ * the order of their completion: a buffer of 4112 bytes or more takes as many
+ * as are ready and fit, a buffer of 32 to 4111 bytes one response whose other
+ * bytes are all zero. Documentation/userspace-api/virtio_sst.rst has the
+ * details, the limits and the errors.
+ */
+
+/* Bytes before the payload, and the least that write() and read() take */
+#define SST_REQUEST_HEADER_SIZE		24
+#define SST_RESPONSE_HEADER_SIZE	32
+
+/* Version of the interface below: grows with every addition */
+#define SST_ABI_VERSION		1
+
+/**
+ * struct sst_info - what the driver knows about a device
+ * @abi_version: SST_ABI_VERSION of the driver
+ * @version: version of the wire format, from configuration space
+ * @device_id: the device's number, from configuration space
+ * @queue_pairs: pairs of request and response queues in use
+ * @features: bit mask of SST_F_* numbers, from configuration space; bits
+ *	without a meaning are masked out
+ * @queue_size: requests that can be in flight per queue pair
+ * @request_limit: requests that this open file may have at once, in flight or
+ *	answered and not yet read
+ * @request_timeout_ms: time that this open file's requests have to be answered,
+ *	in milliseconds
+ * @reserved: 0
+ *
+ * Filled in by SST_IOCTL_GET_INFO. All fields are in the byte order of the CPU.
+ */
+struct sst_info {
+	__u32 abi_version;
+	__u32 version;
+	__u32 device_id;
+	__u32 queue_pairs;
+	__u64 features;
+	__u32 queue_size;
+	__u32 request_limit;
+	__u32 request_timeout_ms;
+	__u32 reserved[7];
+};
+
+#define SST_IOCTL_TYPE		0xBB
+
+/**
+ * SST_IOCTL_GET_INFO - get what the driver knows about the device
+ *
+ * Argument: pointer to &struct sst_info, written only.
+ * Return: 0, or -1 and errno set to EFAULT (bad pointer) or ENODEV (the device
+ * is gone).
+ */
+#define SST_IOCTL_GET_INFO	_IOR(SST_IOCTL_TYPE, 0x00, struct sst_info)
+
+#endif /* _LINUX_VIRTIO_SST_H */
