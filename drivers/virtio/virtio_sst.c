@@ -1,0 +1,1442 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Virtio SST driver: the device, its queues and slots.
+ *
+ * A request travels in a slot: memory of the kernel for the request and for its
+ * response, allocated ahead of use and never handed to anybody but the device.
+ * One descriptor chain carries both halves, the device answers in the second
+ * one. A program's write() claims slots, fills them and submits them with one
+ * kick; read() takes those that have ended off its file's list and frees them.
+ *
+ * Each accepted request ends exactly once. It is ended, under the lock of its
+ * queue, by the one who finds it BUSY: the callback of the virtqueue (response),
+ * the time-out handler, the closing of its file, or the removal of the device.
+ * Only the device, or the end of the virtqueue, gives back the slot of a request
+ * that was ended by another one: until then it is a ZOMBIE.
+ */
+
+#define pr_fmt(fmt) "virtio-sst: " fmt
+
+#include <linux/dma-mapping.h>
+#include <linux/idr.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/poll.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+
+#include "virtio_sst_internal.h"
+
+/* virtqueue order */
+enum {
+	SST_VQ_REQUEST,
+	SST_VQ_RESPONSE,
+	SST_VQ_EVENT,
+	SST_NR_VQS,
+};
+
+/* 16 slots fill 33 pages with next to no waste */
+#define SST_CHUNK_SLOTS		16
+
+/* Bounds the memory of a device: 1024 slots are 8.25 MiB */
+#define SST_QUEUE_SLOTS_MAX	1024
+
+/* Descriptors that a request needs where none are indirect */
+#define SST_CHAIN_LENGTH	2
+
+#define SST_EVENT_BUFFERS_MAX	64
+
+/* Files that are woken between two holds of a queue's lock */
+#define SST_WAKE_BATCH		8
+
+#define SST_EXTRA_IDS_MAX	8
+
+/**
+ * struct sst_wakeups - who is to be woken once the lock is dropped
+ * @room: a slot became FREE
+ * @nr: number of @files
+ * @files: the files and how many of their requests have ended
+ *
+ * The caller is in an RCU read-side section from before it takes the lock until
+ * after the wake-up, so that no file can go away in between.
+ */
+struct sst_wakeups {
+	bool room;
+	unsigned int nr;
+	struct {
+		struct sst_file *file;
+		unsigned int ended;
+	} files[SST_WAKE_BATCH];
+};
+
+static struct workqueue_struct *sst_workqueue;
+static DEFINE_IDA(sst_ida);
+
+/* Module parameters */
+
+static unsigned int sst_request_timeout = SST_REQUEST_TIMEOUT_DEFAULT_MS;
+static unsigned int sst_max_devices = 1U << MINORBITS;
+static unsigned int sst_extra_ids[SST_EXTRA_IDS_MAX];
+static unsigned int sst_nr_extra_ids;
+static bool sst_debug;
+
+static int sst_param_set_range(const char *val, const struct kernel_param *kp,
+			       unsigned int least, unsigned int most)
+{
+	unsigned int n;
+	int ret;
+
+	ret = kstrtouint(val, 0, &n);
+	if (ret || n < least || n > most) {
+		pr_err("parameter %s takes a number from %u to %u, not '%s'\n",
+		       kp->name, least, most, val);
+		return ret ?: -EINVAL;
+	}
+	*(unsigned int *)kp->arg = n;
+	return 0;
+}
+
+static int sst_param_set_timeout(const char *val, const struct kernel_param *kp)
+{
+	return sst_param_set_range(val, kp, SST_REQUEST_TIMEOUT_MIN_MS,
+				   SST_REQUEST_TIMEOUT_MAX_MS);
+}
+
+static int sst_param_set_devices(const char *val, const struct kernel_param *kp)
+{
+	return sst_param_set_range(val, kp, 1, 1U << MINORBITS);
+}
+
+static const struct kernel_param_ops sst_param_timeout_ops = {
+	.set = sst_param_set_timeout,
+	.get = param_get_uint,
+};
+
+static const struct kernel_param_ops sst_param_devices_ops = {
+	.set = sst_param_set_devices,
+	.get = param_get_uint,
+};
+
+module_param_cb(request_timeout, &sst_param_timeout_ops, &sst_request_timeout, 0444);
+MODULE_PARM_DESC(request_timeout,
+		 "Milliseconds that a device has to answer a request, unless set for the device (default 5000)");
+module_param_cb(max_devices, &sst_param_devices_ops, &sst_max_devices, 0444);
+MODULE_PARM_DESC(max_devices, "Number of devices to serve at most");
+module_param_array_named(virtio_id, sst_extra_ids, uint, &sst_nr_extra_ids, 0444);
+MODULE_PARM_DESC(virtio_id, "Further virtio device IDs to drive (up to 8)");
+module_param_named(debug, sst_debug, bool, 0644);
+MODULE_PARM_DESC(debug, "Log what the driver does with a device (default off)");
+
+#define sst_dbg(sst, fmt, ...)						\
+do {									\
+	if (sst_debug)							\
+		dev_info(&(sst)->dev, fmt, ##__VA_ARGS__);		\
+} while (0)
+
+/* Wake-ups */
+
+/* Returns false if there is no room left: wake first, then go on. */
+static bool sst_wakeups_have_room(const struct sst_wakeups *wakeups)
+{
+	return wakeups->nr < ARRAY_SIZE(wakeups->files);
+}
+
+static void sst_wakeups_add(struct sst_wakeups *wakeups, struct sst_file *file)
+{
+	unsigned int i;
+
+	for (i = 0; i < wakeups->nr; i++)
+		if (wakeups->files[i].file == file)
+			break;
+	if (i == wakeups->nr) {
+		wakeups->files[i].file = file;
+		wakeups->files[i].ended = 0;
+		wakeups->nr++;
+	}
+	wakeups->files[i].ended++;
+}
+
+/* One waiting writer is enough: it passes the word on if there is more room. */
+static void sst_wake_room(struct sst_queue *q)
+{
+	if (wq_has_sleeper(&q->room))
+		wake_up_interruptible_poll(&q->room, EPOLLOUT | EPOLLWRNORM);
+}
+
+static void sst_wake(struct sst_queue *q, struct sst_wakeups *wakeups)
+{
+	unsigned int i;
+
+	for (i = 0; i < wakeups->nr; i++) {
+		struct sst_file *file = wakeups->files[i].file;
+
+		if (wq_has_sleeper(&file->wait))
+			__wake_up(&file->wait, TASK_INTERRUPTIBLE,
+				  wakeups->files[i].ended,
+				  poll_to_key(EPOLLIN | EPOLLRDNORM));
+	}
+	if (wakeups->room)
+		sst_wake_room(q);
+	wakeups->nr = 0;
+	wakeups->room = false;
+}
+
+/* Wake everybody who waits for anything of a device. */
+static void sst_wake_all(struct sst_device *sst)
+{
+	struct sst_file *file;
+
+	spin_lock(&sst->files_lock);
+	list_for_each_entry(file, &sst->files, node)
+		wake_up_all(&file->wait);
+	spin_unlock(&sst->files_lock);
+	wake_up_all(&sst->queue.room);
+}
+
+/* Slots */
+
+static void sst_slot_free(struct sst_queue *q, struct sst_slot *slot)
+{
+	slot->file = NULL;
+	slot->state = SST_SLOT_FREE;
+	list_add(&slot->node, &q->free);
+}
+
+/* End a request that was in flight: its owner can read about it. */
+static void sst_slot_end(struct sst_queue *q, struct sst_slot *slot,
+			 enum sst_slot_state state, struct sst_wakeups *wakeups)
+{
+	struct sst_file *file = slot->file;
+
+	slot->state = state;
+	list_move_tail(&slot->node, &file->done);
+	q->in_flight--;
+	file->in_flight--;
+	file->nr_done++;
+	sst_wakeups_add(wakeups, file);
+}
+
+/* Look at what the device wrote as far as it can be wrong in a way that matters. */
+static void sst_slot_judge(struct sst_queue *q, struct sst_slot *slot, u32 length)
+{
+	u64 id = sst_request_id(slot->generation, slot->index);
+
+	slot->length = length;
+	slot->by_driver = !sst_response_length_valid(length);
+	if (slot->by_driver) {
+		slot->status = SST_RESPONSE_ERROR;
+		q->stats.malformed++;
+		dev_err_ratelimited(&q->sst->dev,
+				    "response of %u bytes to request %#llx\n",
+				    length, id);
+		return;
+	}
+
+	q->stats.responses++;
+	if (slot->response->request_id != cpu_to_le64(id) ||
+	    slot->response->user_data != slot->user_data)
+		q->stats.mismatches++;
+}
+
+/* The device has given a slot back. */
+static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
+			      u32 length, struct sst_wakeups *wakeups)
+{
+	if (slot->state == SST_SLOT_BUSY) {
+		sst_slot_judge(q, slot, length);
+		sst_slot_end(q, slot, SST_SLOT_DONE, wakeups);
+		return;
+	}
+
+	q->zombies--;
+	q->stats.late++;
+	if (slot->file) {
+		slot->state = SST_SLOT_DONE;
+	} else {
+		sst_slot_free(q, slot);
+		wakeups->room = true;
+	}
+}
+
+/* Returns true if @wakeups is full and there may be more to collect. */
+static bool sst_queue_collect(struct sst_queue *q, struct virtqueue *vq,
+			      struct sst_wakeups *wakeups)
+{
+	struct sst_slot *slot;
+	u32 length;
+
+	if (q->stopped)
+		return false;
+
+	do {
+		virtqueue_disable_cb(vq);
+		while (sst_wakeups_have_room(wakeups)) {
+			slot = virtqueue_get_buf(vq, &length);
+			if (!slot)
+				break;
+			sst_slot_returned(q, slot, length, wakeups);
+		}
+		if (!sst_wakeups_have_room(wakeups))
+			return true;
+	} while (!virtqueue_enable_cb(vq));
+
+	return false;
+}
+
+/**
+ * sst_queue_drain() - take what the device has given back
+ * @q: the queue
+ * @vq: its virtqueue
+ * @interrupts: how many interrupts have brought the caller here
+ *
+ * Context: Any context. Takes and releases the lock of the queue.
+ */
+static void sst_queue_drain(struct sst_queue *q, struct virtqueue *vq,
+			    unsigned int interrupts)
+{
+	struct sst_wakeups wakeups = {};
+	unsigned long flags;
+	bool more;
+
+	rcu_read_lock();
+	do {
+		spin_lock_irqsave(&q->lock, flags);
+		q->stats.interrupts += interrupts;
+		interrupts = 0;
+		more = sst_queue_collect(q, vq, &wakeups);
+		spin_unlock_irqrestore(&q->lock, flags);
+		sst_wake(q, &wakeups);
+	} while (more);
+	rcu_read_unlock();
+}
+
+static void sst_request_callback(struct virtqueue *vq)
+{
+	struct sst_device *sst = vq->vdev->priv;
+
+	sst_queue_drain(&sst->queue, vq, 1);
+}
+
+/* Time-outs */
+
+static void sst_queue_arm(struct sst_queue *q, unsigned long deadline)
+{
+	if (q->timeout_armed && time_before_eq(q->timeout_at, deadline))
+		return;
+	q->timeout_armed = true;
+	q->timeout_at = deadline;
+	mod_delayed_work(sst_workqueue, &q->timeout_work,
+			 time_after(deadline, jiffies) ? deadline - jiffies : 0);
+}
+
+/*
+ * Let the clocks of a batch run. They don't before the kick is over: a device
+ * may do all its work in the kick, and take longer for it than the time-out.
+ */
+static void sst_queue_start_clocks(struct sst_queue *q, u64 batch)
+{
+	unsigned int timeout_ms = READ_ONCE(q->sst->request_timeout_ms);
+	/* One more, since the current jiffy is a broken one */
+	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms) + 1;
+	struct sst_slot *slot;
+	bool any = false;
+
+	list_for_each_entry_reverse(slot, &q->busy, node) {
+		if (slot->batch < batch)
+			break;
+		if (slot->batch > batch)
+			continue;
+		slot->deadline = deadline;
+		slot->clock_runs = true;
+		any = true;
+	}
+	if (any && !q->stopped)
+		sst_queue_arm(q, deadline);
+}
+
+/* Returns true if @wakeups is full and there may be more to end. */
+static bool sst_queue_expire(struct sst_queue *q, struct sst_wakeups *wakeups,
+			     unsigned int *expired)
+{
+	unsigned long now = jiffies;
+	struct sst_slot *slot, *next;
+
+	list_for_each_entry_safe(slot, next, &q->busy, node) {
+		if (!slot->clock_runs)
+			continue;
+		if (time_before(now, slot->deadline)) {
+			sst_queue_arm(q, slot->deadline);
+			continue;
+		}
+		if (!sst_wakeups_have_room(wakeups))
+			return true;
+		slot->by_driver = true;
+		slot->status = SST_RESPONSE_TIMEOUT;
+		q->stats.timeouts++;
+		q->zombies++;
+		sst_slot_end(q, slot, SST_SLOT_ZOMBIE, wakeups);
+		(*expired)++;
+	}
+	return false;
+}
+
+static void sst_queue_timeout(struct work_struct *work)
+{
+	struct sst_queue *q = container_of(to_delayed_work(work),
+					   struct sst_queue, timeout_work);
+	struct sst_wakeups wakeups = {};
+	unsigned int expired = 0;
+	bool more;
+
+	/* An answer that is there is not late, even if its interrupt is. */
+	sst_queue_drain(q, q->vq, 0);
+
+	rcu_read_lock();
+	do {
+		spin_lock_irq(&q->lock);
+		q->timeout_armed = false;
+		more = !q->stopped && sst_queue_expire(q, &wakeups, &expired);
+		spin_unlock_irq(&q->lock);
+		sst_wake(q, &wakeups);
+	} while (more);
+	rcu_read_unlock();
+
+	if (expired)
+		pr_warn_ratelimited("Request timed out (%s: %u at once)\n",
+				    dev_name(&q->sst->dev), expired);
+}
+
+/* Memory */
+
+static void sst_chunk_add(struct sst_queue *q, struct sst_chunk *chunk,
+			  unsigned int nr, size_t request_size, size_t slot_size)
+{
+	unsigned int i;
+
+	list_add(&chunk->node, &q->chunks);
+	for (i = 0; i < nr; i++) {
+		struct sst_slot *slot = &chunk->slots[i];
+
+		slot->request = chunk->memory + i * slot_size;
+		slot->response = chunk->memory + i * slot_size + request_size;
+		sg_init_one(&slot->sg_request, slot->request, sizeof(*slot->request));
+		sg_init_one(&slot->sg_response, slot->response, sizeof(*slot->response));
+	}
+
+	spin_lock_irq(&q->lock);
+	for (i = 0; i < nr; i++) {
+		struct sst_slot *slot = &chunk->slots[i];
+
+		slot->index = q->nr_slots;
+		q->slots[q->nr_slots++] = slot;
+		sst_slot_free(q, slot);
+	}
+	spin_unlock_irq(&q->lock);
+}
+
+/* A chunk of up to @nr slots; fewer if memory is too scattered for that many. */
+static int sst_chunk_alloc(struct sst_queue *q, unsigned int nr)
+{
+	size_t alignment = max(dma_get_cache_alignment(), SMP_CACHE_BYTES);
+	size_t request_size = ALIGN(sizeof(struct sst_request), alignment);
+	size_t slot_size = request_size + ALIGN(sizeof(struct sst_response), alignment);
+	struct sst_chunk *chunk;
+
+	chunk = kzalloc_flex(*chunk, slots, nr);
+	if (!chunk)
+		return -ENOMEM;
+
+	for (;; nr /= 2) {
+		gfp_t gfp = GFP_KERNEL | __GFP_ZERO;
+
+		/* The last try may take its time and may complain. */
+		if (nr > 1)
+			gfp |= __GFP_NORETRY | __GFP_NOWARN;
+		chunk->size = nr * slot_size;
+		chunk->memory = alloc_pages_exact(chunk->size, gfp);
+		if (chunk->memory || nr == 1)
+			break;
+	}
+	if (!chunk->memory) {
+		kfree(chunk);
+		return -ENOMEM;
+	}
+
+	sst_chunk_add(q, chunk, nr, request_size, slot_size);
+	return 0;
+}
+
+/**
+ * sst_queue_grow() - add slots to a queue that has none left
+ * @q: the queue
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 if there was no need to grow, or the queue has grown; -ENOMEM.
+ */
+static int sst_queue_grow(struct sst_queue *q)
+{
+	unsigned int missing;
+	bool needed;
+	int ret = 0;
+
+	mutex_lock(&q->grow_lock);
+	spin_lock_irq(&q->lock);
+	missing = q->capacity - q->nr_slots;
+	needed = missing && list_empty(&q->free);
+	spin_unlock_irq(&q->lock);
+	if (needed)
+		ret = sst_chunk_alloc(q, min(missing, SST_CHUNK_SLOTS));
+	mutex_unlock(&q->grow_lock);
+
+	return ret;
+}
+
+static void sst_queue_free_slots(struct sst_queue *q)
+{
+	struct sst_chunk *chunk, *next;
+
+	list_for_each_entry_safe(chunk, next, &q->chunks, node) {
+		free_pages_exact(chunk->memory, chunk->size);
+		kfree(chunk);
+	}
+	kvfree(q->slots);
+}
+
+/* Submission */
+
+/* Why a request can't be submitted now */
+enum sst_obstacle {
+	SST_OBSTACLE_NONE,
+	SST_OBSTACLE_FILE,	/* the limit of the file: it has to read */
+	SST_OBSTACLE_QUEUE,	/* all slots of the queue are in use */
+	SST_OBSTACLE_ERROR,	/* waiting doesn't help */
+};
+
+/**
+ * sst_obstacle_locked() - find out whether a file may submit a request
+ * @file: the file
+ * @error: with SST_OBSTACLE_ERROR: -ENODEV, -EIO or -ENOBUFS
+ *
+ * Context: The caller holds the lock of the queue.
+ * Return: what stands in the way.
+ */
+static enum sst_obstacle sst_obstacle_locked(struct sst_file *file, int *error)
+{
+	struct sst_queue *q = file->queue;
+
+	*error = 0;
+	if (file->sst->gone)
+		*error = -ENODEV;
+	else if (virtqueue_is_broken(q->vq) || q->zombies > q->capacity / 2)
+		*error = -EIO;
+	else if (file->nr_done >= file->limit)
+		*error = -ENOBUFS;
+	if (*error)
+		return SST_OBSTACLE_ERROR;
+	if (file->used >= file->limit)
+		return SST_OBSTACLE_FILE;
+	if (list_empty(&q->free) && q->nr_slots == q->capacity)
+		return SST_OBSTACLE_QUEUE;
+	return SST_OBSTACLE_NONE;
+}
+
+static enum sst_obstacle sst_obstacle(struct sst_file *file, int *error)
+{
+	struct sst_queue *q = file->queue;
+	enum sst_obstacle obstacle;
+
+	spin_lock_irq(&q->lock);
+	obstacle = sst_obstacle_locked(file, error);
+	spin_unlock_irq(&q->lock);
+
+	return obstacle;
+}
+
+/**
+ * sst_may_write() - whether a write would not have to wait
+ * @file: the file
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: true if a request would be accepted, or refused for good.
+ */
+bool sst_may_write(struct sst_file *file)
+{
+	enum sst_obstacle obstacle;
+	int error;
+
+	obstacle = sst_obstacle(file, &error);
+
+	/* A writer that must not wait is not told to read, but to come again. */
+	return obstacle == SST_OBSTACLE_NONE ||
+	       (obstacle == SST_OBSTACLE_ERROR && error != -ENOBUFS);
+}
+
+static int sst_wait_room(struct sst_file *file)
+{
+	int error;
+
+	switch (sst_obstacle(file, &error)) {
+	case SST_OBSTACLE_FILE:
+		return wait_event_interruptible(file->wait,
+						sst_obstacle(file, &error) !=
+						SST_OBSTACLE_FILE);
+	case SST_OBSTACLE_QUEUE:
+		return wait_event_interruptible_exclusive(file->queue->room,
+							  sst_obstacle(file, &error) !=
+							  SST_OBSTACLE_QUEUE);
+	default:
+		return 0;
+	}
+}
+
+/* Take FREE slots as far as there are any. Returns their number, or an error. */
+static int sst_claim_free(struct sst_file *file, unsigned int wanted,
+			  struct list_head *batch, enum sst_obstacle *obstacle)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot;
+	unsigned int n = 0;
+	int error;
+
+	spin_lock_irq(&q->lock);
+	for (;;) {
+		*obstacle = sst_obstacle_locked(file, &error);
+		if (*obstacle != SST_OBSTACLE_NONE || n == wanted || list_empty(&q->free))
+			break;
+		slot = list_first_entry(&q->free, struct sst_slot, node);
+		list_move_tail(&slot->node, batch);
+		slot->state = SST_SLOT_FILLING;
+		slot->file = file;
+		file->used++;
+		n++;
+	}
+	spin_unlock_irq(&q->lock);
+
+	return n ?: error;
+}
+
+/**
+ * sst_claim() - get slots to fill
+ * @file: who is going to submit them
+ * @wanted: how many, at the most
+ * @batch: list to put them on
+ * @nowait: don't wait for room
+ *
+ * Waits until there is room for one, and takes as many as there is room for.
+ *
+ * Context: Process context, may sleep.
+ * Return: number of slots, at least 1, or
+ *	* -ENODEV: the device is gone
+ *	* -EIO: it is broken, or has not answered for too many requests
+ *	* -ENOBUFS: nothing but unread responses in the way
+ *	* -EAGAIN: no room, and @nowait
+ *	* -ERESTARTSYS: a signal came while waiting
+ *	* -ENOMEM
+ */
+int sst_claim(struct sst_file *file, unsigned int wanted,
+	      struct list_head *batch, bool nowait)
+{
+	enum sst_obstacle obstacle;
+	unsigned int n = 0;
+	int ret;
+
+	for (;;) {
+		ret = sst_claim_free(file, wanted - n, batch, &obstacle);
+		if (ret < 0)
+			break;
+		n += ret;
+		if (n == wanted)
+			break;
+		if (obstacle == SST_OBSTACLE_NONE)
+			ret = sst_queue_grow(file->queue);
+		else if (n)
+			break;
+		else if (nowait)
+			ret = -EAGAIN;
+		else
+			ret = sst_wait_room(file);
+		if (ret)
+			break;
+	}
+	/* The wake-up of a writer may have been meant for more than one. */
+	sst_wake_room(file->queue);
+
+	if (nowait && ret == -ENOBUFS)
+		ret = -EAGAIN;
+	return n ?: ret;
+}
+
+/**
+ * sst_unclaim() - give back slots that were claimed and not submitted
+ * @file: who claimed them
+ * @batch: the slots; empty afterwards
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_unclaim(struct sst_file *file, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot, *next;
+
+	if (list_empty(batch))
+		return;
+
+	spin_lock_irq(&q->lock);
+	list_for_each_entry_safe(slot, next, batch, node) {
+		list_del(&slot->node);
+		file->used--;
+		sst_slot_free(q, slot);
+	}
+	spin_unlock_irq(&q->lock);
+
+	wake_up_interruptible_poll(&file->wait, EPOLLOUT | EPOLLWRNORM);
+	sst_wake_room(q);
+}
+
+/* Make a FILLING slot ready for the device. */
+static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
+{
+	if (!++slot->generation)
+		slot->generation = 1;
+	slot->user_data = slot->request->user_data;
+	slot->request->request_id =
+		cpu_to_le64(sst_request_id(slot->generation, slot->index));
+
+	/* What the device says it wrote can't be trusted: leave nothing there. */
+	if (slot->last_serial != file->serial)
+		memset(slot->response, 0, sizeof(*slot->response));
+	slot->last_serial = file->serial;
+	slot->clock_runs = false;
+}
+
+/* Offer FILLING slots to the device. Returns their number, or an error. */
+static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
+{
+	struct sst_slot *slot, *next;
+	unsigned int n = 0;
+	int ret = 0;
+
+	q->batch++;
+	list_for_each_entry_safe(slot, next, batch, node) {
+		struct scatterlist *sgs[] = { &slot->sg_request, &slot->sg_response };
+
+		ret = virtqueue_add_sgs(q->vq, sgs, 1, 1, slot, GFP_ATOMIC);
+		if (ret)
+			break;
+		slot->batch = q->batch;
+		slot->state = SST_SLOT_BUSY;
+		list_move_tail(&slot->node, &q->busy);
+		slot->file->in_flight++;
+		n++;
+	}
+	q->in_flight += n;
+	q->stats.requests += n;
+
+	return n ?: ret;
+}
+
+/* Tell the device about a batch, while the caller keeps the virtqueue alive. */
+static void sst_queue_notify(struct sst_queue *q, u64 batch)
+{
+	virtqueue_notify(q->vq);
+
+	spin_lock_irq(&q->lock);
+	sst_queue_start_clocks(q, batch);
+	spin_unlock_irq(&q->lock);
+}
+
+/**
+ * sst_submit() - hand filled slots to the device, with one kick
+ * @file: who claimed them
+ * @batch: the slots, each with its request; those that are left on the list
+ *	afterwards were not submitted
+ *
+ * Context: Process context. Takes and releases the lock of the queue; the kick
+ *	may take as long as the device wants.
+ * Return: number of requests submitted, at least 1, or -ENODEV, -EIO, -ENOMEM.
+ */
+int sst_submit(struct sst_file *file, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot;
+	bool kick = false;
+	u64 number;
+	int ret;
+	int idx;
+
+	list_for_each_entry(slot, batch, node)
+		sst_slot_prepare(file, slot);
+
+	idx = srcu_read_lock(&file->sst->srcu);
+	spin_lock_irq(&q->lock);
+	ret = file->sst->gone ? -ENODEV : sst_queue_add(q, batch);
+	number = q->batch;
+	if (ret > 0) {
+		kick = virtqueue_kick_prepare(q->vq);
+		if (kick)
+			q->stats.kicks++;
+		else
+			sst_queue_start_clocks(q, number);
+	}
+	spin_unlock_irq(&q->lock);
+	if (kick)
+		sst_queue_notify(q, number);
+	srcu_read_unlock(&file->sst->srcu, idx);
+
+	return ret;
+}
+
+/* Completion */
+
+/* What was in flight when the device went may still turn out to be answered. */
+static bool sst_file_over(const struct sst_file *file)
+{
+	return file->sst->gone && !file->in_flight;
+}
+
+/**
+ * sst_may_read() - whether a read would not have to wait
+ * @file: the file
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: true if there is a response, or none to come since the device is gone.
+ */
+bool sst_may_read(struct sst_file *file)
+{
+	struct sst_queue *q = file->queue;
+	bool may;
+
+	spin_lock_irq(&q->lock);
+	may = file->nr_done || sst_file_over(file);
+	spin_unlock_irq(&q->lock);
+
+	return may;
+}
+
+/**
+ * sst_take() - get slots whose requests have ended
+ * @file: their owner
+ * @wanted: how many, at the most
+ * @batch: list to put them on, in the order of completion
+ * @nowait: don't wait for the first
+ *
+ * Context: Process context, may sleep.
+ * Return: number of slots, at least 1, or
+ *	* -ENODEV: the device is gone and everything was read
+ *	* -EAGAIN: there is none, and @nowait
+ *	* -ERESTARTSYS: a signal came while waiting
+ */
+int sst_take(struct sst_file *file, unsigned int wanted,
+	     struct list_head *batch, bool nowait)
+{
+	struct sst_queue *q = file->queue;
+	unsigned int n = 0;
+	bool over;
+	int ret;
+
+	for (;;) {
+		spin_lock_irq(&q->lock);
+		while (n < wanted && !list_empty(&file->done)) {
+			list_move_tail(file->done.next, batch);
+			n++;
+		}
+		file->nr_done -= n;
+		over = sst_file_over(file);
+		spin_unlock_irq(&q->lock);
+		if (n)
+			return n;
+		if (over)
+			return -ENODEV;
+		if (nowait)
+			return -EAGAIN;
+		ret = wait_event_interruptible_exclusive(file->wait, sst_may_read(file));
+		if (ret)
+			return ret;
+	}
+}
+
+/**
+ * sst_put_back() - return slots that were taken and could not be read
+ * @file: their owner
+ * @batch: the slots; empty afterwards
+ *
+ * They will be the next to be taken.
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_put_back(struct sst_file *file, struct list_head *batch)
+{
+	unsigned int n = list_count_nodes(batch);
+
+	if (!n)
+		return;
+
+	spin_lock_irq(&file->queue->lock);
+	list_splice_init(batch, &file->done);
+	file->nr_done += n;
+	spin_unlock_irq(&file->queue->lock);
+
+	__wake_up(&file->wait, TASK_INTERRUPTIBLE, n,
+		  poll_to_key(EPOLLIN | EPOLLRDNORM));
+}
+
+/**
+ * sst_finish() - free slots that were taken and read
+ * @file: their owner
+ * @batch: the slots; empty afterwards
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: the number of slots.
+ */
+unsigned int sst_finish(struct sst_file *file, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot, *next;
+	unsigned int n = 0;
+	bool was_full;
+
+	if (list_empty(batch))
+		return 0;
+
+	spin_lock_irq(&q->lock);
+	was_full = file->used >= file->limit;
+	list_for_each_entry_safe(slot, next, batch, node) {
+		list_del(&slot->node);
+		if (slot->state == SST_SLOT_DONE)
+			sst_slot_free(q, slot);
+		else
+			slot->file = NULL;
+		n++;
+	}
+	file->used -= n;
+	spin_unlock_irq(&q->lock);
+
+	if (was_full)
+		wake_up_interruptible_poll(&file->wait, EPOLLOUT | EPOLLWRNORM);
+	sst_wake_room(q);
+
+	return n;
+}
+
+/**
+ * sst_abandon() - end everything that a file has, silently
+ * @file: the file, which nobody uses any more
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_abandon(struct sst_file *file)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot, *next;
+	LIST_HEAD(done);
+
+	spin_lock_irq(&q->lock);
+	list_for_each_entry_safe(slot, next, &q->busy, node) {
+		if (slot->file != file)
+			continue;
+		list_del(&slot->node);
+		slot->file = NULL;
+		slot->state = SST_SLOT_ZOMBIE;
+		file->used--;
+		q->in_flight--;
+		q->zombies++;
+		q->stats.abandoned++;
+	}
+	list_splice_init(&file->done, &done);
+	spin_unlock_irq(&q->lock);
+
+	sst_finish(file, &done);
+}
+
+/* Events */
+
+static int sst_event_post(struct sst_event_queue *events, void *buffer)
+{
+	struct scatterlist sg;
+
+	sg_init_one(&sg, buffer, sizeof(struct sst_event));
+	return virtqueue_add_inbuf(events->vq, &sg, 1, buffer, GFP_ATOMIC);
+}
+
+static void sst_event_callback(struct virtqueue *vq)
+{
+	struct sst_device *sst = vq->vdev->priv;
+	struct sst_event_queue *events = &sst->events;
+	bool kick = false;
+	unsigned long flags;
+	u32 length;
+	void *buffer;
+
+	spin_lock_irqsave(&events->lock, flags);
+	if (events->stopped)
+		goto out;
+	do {
+		virtqueue_disable_cb(vq);
+		while ((buffer = virtqueue_get_buf(vq, &length))) {
+			if (length == sizeof(struct sst_event))
+				events->received++;
+			else
+				events->malformed++;
+			/* Can't fail: the ring has the room it had before. */
+			sst_event_post(events, buffer);
+		}
+	} while (!virtqueue_enable_cb(vq));
+	kick = virtqueue_kick_prepare(vq);
+out:
+	spin_unlock_irqrestore(&events->lock, flags);
+	if (kick)
+		virtqueue_notify(vq);
+}
+
+static int sst_events_stock(struct sst_event_queue *events)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < events->nr_buffers; i++) {
+		ret = sst_event_post(events, events->buffers + i * events->stride);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Start and stop */
+
+static int sst_find_vqs(struct sst_device *sst)
+{
+	struct virtqueue_info info[SST_NR_VQS] = {
+		[SST_VQ_REQUEST] = { "request", sst_request_callback },
+		/* The device has to have it, the driver does not use it. */
+		[SST_VQ_RESPONSE] = { "response", NULL },
+		[SST_VQ_EVENT] = { "event", sst_event_callback },
+	};
+	struct virtqueue *vqs[SST_NR_VQS];
+	unsigned int size;
+	int ret;
+
+	ret = virtio_find_vqs(sst->vdev, SST_NR_VQS, vqs, info, NULL);
+	if (ret)
+		return dev_err_probe(&sst->vdev->dev, ret,
+				     "no request, response and event queue\n");
+
+	size = virtqueue_get_vring_size(vqs[SST_VQ_REQUEST]);
+	if (size < SST_CHAIN_LENGTH) {
+		sst->vdev->config->del_vqs(sst->vdev);
+		return dev_err_probe(&sst->vdev->dev, -EINVAL,
+				     "request queue of size %u, %u is the least\n",
+				     size, SST_CHAIN_LENGTH);
+	}
+
+	/*
+	 * An indirect table saves descriptors, but falls back to direct ones
+	 * when memory is short: what counts is what always fits.
+	 */
+	sst->queue.vq = vqs[SST_VQ_REQUEST];
+	sst->queue.capacity = min(size / SST_CHAIN_LENGTH, SST_QUEUE_SLOTS_MAX);
+	sst->events.vq = vqs[SST_VQ_EVENT];
+	size = virtqueue_get_vring_size(vqs[SST_VQ_EVENT]);
+	sst->events.nr_buffers = min(size, SST_EVENT_BUFFERS_MAX);
+
+	return 0;
+}
+
+/* What the queues need before the device may run */
+static int sst_alloc_buffers(struct sst_device *sst)
+{
+	struct sst_event_queue *events = &sst->events;
+	struct sst_queue *q = &sst->queue;
+
+	q->slots = kvzalloc_objs(*q->slots, q->capacity);
+	if (!q->slots)
+		return -ENOMEM;
+
+	events->stride = ALIGN(sizeof(struct sst_event),
+			       max(dma_get_cache_alignment(), SMP_CACHE_BYTES));
+	events->buffers = kcalloc(events->nr_buffers, events->stride, GFP_KERNEL);
+	if (!events->buffers)
+		return -ENOMEM;
+
+	return sst_queue_grow(q);
+}
+
+/*
+ * Make the callbacks blind and take back what the device has. It may still
+ * write to it until the virtqueues are deleted, and some transports let it.
+ */
+static void sst_detach(struct sst_device *sst)
+{
+	struct sst_event_queue *events = &sst->events;
+	struct sst_queue *q = &sst->queue;
+
+	spin_lock_irq(&q->lock);
+	q->stopped = true;
+	while (virtqueue_detach_unused_buf(q->vq))
+		;
+	spin_unlock_irq(&q->lock);
+
+	spin_lock_irq(&events->lock);
+	events->stopped = true;
+	while (virtqueue_detach_unused_buf(events->vq))
+		;
+	spin_unlock_irq(&events->lock);
+}
+
+/* The device has nothing any more: bring all slots home. */
+static void sst_queue_end_all(struct sst_queue *q)
+{
+	struct sst_slot *slot;
+	unsigned int i;
+
+	spin_lock_irq(&q->lock);
+	for (i = 0; i < q->nr_slots; i++) {
+		slot = q->slots[i];
+		if (slot->state == SST_SLOT_BUSY) {
+			list_del(&slot->node);
+			slot->file->in_flight--;
+			slot->file->used--;
+			q->stats.unplugged++;
+			sst_slot_free(q, slot);
+		} else if (slot->state == SST_SLOT_ZOMBIE && slot->file) {
+			slot->state = SST_SLOT_DONE;
+		} else if (slot->state == SST_SLOT_ZOMBIE) {
+			sst_slot_free(q, slot);
+		}
+	}
+	q->in_flight = 0;
+	q->zombies = 0;
+	spin_unlock_irq(&q->lock);
+}
+
+static int sst_start(struct sst_device *sst)
+{
+	int ret;
+
+	ret = sst_find_vqs(sst);
+	if (ret)
+		return ret;
+
+	ret = sst_alloc_buffers(sst);
+	if (!ret)
+		ret = sst_events_stock(&sst->events);
+	if (ret) {
+		sst_detach(sst);
+		sst->vdev->config->del_vqs(sst->vdev);
+		return ret;
+	}
+
+	virtio_device_ready(sst->vdev);
+	virtqueue_kick(sst->events.vq);
+	return 0;
+}
+
+/* From here on no request is submitted, but one may be half-way in a kick. */
+static void sst_mark_gone(struct sst_device *sst)
+{
+	spin_lock_irq(&sst->queue.lock);
+	WRITE_ONCE(sst->gone, true);
+	spin_unlock_irq(&sst->queue.lock);
+	sst_wake_all(sst);
+}
+
+static void sst_stop(struct sst_device *sst)
+{
+	struct sst_queue *q = &sst->queue;
+
+	/* No kick after this */
+	synchronize_srcu(&sst->srcu);
+	virtio_reset_device(sst->vdev);
+	/* What was answered is answered. */
+	sst_queue_drain(q, q->vq, 0);
+	sst_detach(sst);
+	cancel_delayed_work_sync(&q->timeout_work);
+	sst->vdev->config->del_vqs(sst->vdev);
+	sst_queue_end_all(q);
+}
+
+/* The device */
+
+static void sst_queue_init(struct sst_queue *q, struct sst_device *sst)
+{
+	q->sst = sst;
+	spin_lock_init(&q->lock);
+	INIT_LIST_HEAD(&q->free);
+	INIT_LIST_HEAD(&q->busy);
+	INIT_LIST_HEAD(&q->chunks);
+	init_waitqueue_head(&q->room);
+	mutex_init(&q->grow_lock);
+	INIT_DELAYED_WORK(&q->timeout_work, sst_queue_timeout);
+}
+
+static void sst_release(struct device *dev)
+{
+	struct sst_device *sst = to_sst_device(dev);
+
+	sst_queue_free_slots(&sst->queue);
+	kfree(sst->events.buffers);
+	cleanup_srcu_struct(&sst->srcu);
+	kfree(sst);
+}
+
+static struct sst_device *sst_alloc(struct virtio_device *vdev)
+{
+	struct sst_device *sst;
+	int ret;
+
+	sst = kzalloc_obj(*sst);
+	if (!sst)
+		return ERR_PTR(-ENOMEM);
+
+	ret = init_srcu_struct(&sst->srcu);
+	if (ret) {
+		kfree(sst);
+		return ERR_PTR(ret);
+	}
+
+	sst->vdev = vdev;
+	sst->request_timeout_ms = sst_request_timeout;
+	atomic64_set(&sst->serials, 0);
+	spin_lock_init(&sst->files_lock);
+	INIT_LIST_HEAD(&sst->files);
+	sst_queue_init(&sst->queue, sst);
+	spin_lock_init(&sst->events.lock);
+
+	device_initialize(&sst->dev);
+	sst->dev.class = &sst_class;
+	sst->dev.parent = &vdev->dev;
+	sst->dev.groups = sst_groups;
+	sst->dev.release = sst_release;
+
+	return sst;
+}
+
+static int sst_name(struct sst_device *sst)
+{
+	int index;
+	int ret;
+
+	index = ida_alloc_max(&sst_ida, sst_max_devices - 1, GFP_KERNEL);
+	if (index < 0)
+		return dev_err_probe(&sst->vdev->dev, index,
+				     "more than max_devices=%u devices\n",
+				     sst_max_devices);
+
+	sst->index = index;
+	ret = dev_set_name(&sst->dev, "sst%d", index);
+	if (ret)
+		ida_free(&sst_ida, index);
+
+	return ret;
+}
+
+static void sst_read_config(struct sst_device *sst)
+{
+	u64 features;
+
+	virtio_cread_le(sst->vdev, struct sst_config, version, &sst->version);
+	virtio_cread_le(sst->vdev, struct sst_config, device_id, &sst->device_id);
+	virtio_cread_le(sst->vdev, struct sst_config, features, &features);
+	sst->features = features & SST_FEATURES_KNOWN;
+}
+
+static int sst_validate(struct virtio_device *vdev)
+{
+	if (!vdev->config->get) {
+		dev_err(&vdev->dev, "no configuration space\n");
+		return -EINVAL;
+	}
+
+	/* The messages are little-endian; a legacy device would have others. */
+	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1) &&
+	    !virtio_legacy_is_little_endian()) {
+		dev_err(&vdev->dev, "a legacy device needs a little-endian machine\n");
+		return -ENODEV;
+	}
+
+	return 0;
+}
+
+static int sst_probe(struct virtio_device *vdev)
+{
+	struct sst_device *sst;
+	int ret;
+
+	sst = sst_alloc(vdev);
+	if (IS_ERR(sst))
+		return PTR_ERR(sst);
+	vdev->priv = sst;
+
+	ret = sst_name(sst);
+	if (ret)
+		goto put_device;
+
+	sst_read_config(sst);
+	ret = sst_start(sst);
+	if (ret)
+		goto free_index;
+
+	/* Not before the device runs: a program may be quick to open it. */
+	ret = sst_cdev_add(sst);
+	if (ret)
+		goto stop;
+
+	sst_dbg(sst, "wire version %#x, device id %u, features %#llx, %u requests in flight\n",
+		sst->version, sst->device_id, sst->features, sst->queue.capacity);
+	return 0;
+
+stop:
+	sst_mark_gone(sst);
+	sst_stop(sst);
+free_index:
+	ida_free(&sst_ida, sst->index);
+put_device:
+	put_device(&sst->dev);
+	return ret;
+}
+
+/**
+ * sst_get_totals() - get what a device has counted
+ * @sst: the device
+ * @totals: where to put it
+ *
+ * Context: Process context. Takes and releases the locks of the queues.
+ */
+void sst_get_totals(struct sst_device *sst, struct sst_totals *totals)
+{
+	struct sst_queue *q = &sst->queue;
+
+	spin_lock_irq(&q->lock);
+	totals->queue = q->stats;
+	totals->in_flight = q->in_flight;
+	totals->zombies = q->zombies;
+	spin_unlock_irq(&q->lock);
+
+	spin_lock_irq(&sst->events.lock);
+	totals->events = sst->events.received;
+	totals->malformed_events = sst->events.malformed;
+	spin_unlock_irq(&sst->events.lock);
+
+	totals->errors = totals->queue.timeouts + totals->queue.malformed +
+			 totals->malformed_events;
+}
+
+static void sst_log_statistics(struct sst_device *sst)
+{
+	struct sst_totals totals;
+
+	sst_get_totals(sst, &totals);
+	dev_info(&sst->dev,
+		 "Statistics: requests %llu responses %llu events %llu errors %llu\n",
+		 totals.queue.requests, totals.queue.responses, totals.events,
+		 totals.errors);
+}
+
+static void sst_remove(struct virtio_device *vdev)
+{
+	struct sst_device *sst = vdev->priv;
+
+	sst_mark_gone(sst);
+	sst_cdev_del(sst);
+	sst_stop(sst);
+	/* Those who waited for an answer know now that there is none. */
+	sst_wake_all(sst);
+
+	sst_log_statistics(sst);
+	ida_free(&sst_ida, sst->index);
+	put_device(&sst->dev);
+}
+
+static const unsigned int sst_features[] = {
+	SST_F_ECHO,
+	SST_F_COMPUTE,
+	SST_F_MEMORY,
+	SST_F_EVENTS,
+	SST_F_RESET,
+};
+
+/* For the loading of the module by what is there */
+static const struct virtio_device_id sst_modalias_table[] = {
+	{ SST_VIRTIO_ID, VIRTIO_DEV_ANY_ID },
+	{ SST_VIRTIO_ID_PCI, VIRTIO_DEV_ANY_ID },
+	{ 0 },
+};
+MODULE_DEVICE_TABLE(virtio, sst_modalias_table);
+
+/* The same, then those of the parameter virtio_id, then the end */
+static struct virtio_device_id sst_id_table[2 + SST_EXTRA_IDS_MAX + 1] = {
+	{ SST_VIRTIO_ID, VIRTIO_DEV_ANY_ID },
+	{ SST_VIRTIO_ID_PCI, VIRTIO_DEV_ANY_ID },
+};
+
+static struct virtio_driver sst_driver = {
+	.driver.name = SST_NAME,
+	.id_table = sst_id_table,
+	.feature_table = sst_features,
+	.feature_table_size = ARRAY_SIZE(sst_features),
+	.validate = sst_validate,
+	.probe = sst_probe,
+	.remove = sst_remove,
+};
+
+static int __init sst_add_ids(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < sst_nr_extra_ids; i++) {
+		unsigned int id = sst_extra_ids[i];
+
+		if (!id || id == VIRTIO_DEV_ANY_ID) {
+			pr_err("parameter virtio_id: %#x is not a device ID\n", id);
+			return -EINVAL;
+		}
+		sst_id_table[2 + i].device = id;
+		sst_id_table[2 + i].vendor = VIRTIO_DEV_ANY_ID;
+	}
+	return 0;
+}
+
+static int __init sst_init(void)
+{
+	int ret;
+
+	ret = sst_add_ids();
+	if (ret)
+		return ret;
+
+	sst_workqueue = alloc_workqueue(SST_NAME, WQ_UNBOUND, 0);
+	if (!sst_workqueue)
+		return -ENOMEM;
+
+	ret = sst_cdev_init();
+	if (ret)
+		goto destroy_workqueue;
+
+	ret = register_virtio_driver(&sst_driver);
+	if (ret)
+		goto exit_cdev;
+
+	return 0;
+
+exit_cdev:
+	sst_cdev_exit();
+destroy_workqueue:
+	destroy_workqueue(sst_workqueue);
+	return ret;
+}
+module_init(sst_init);
+
+static void __exit sst_exit(void)
+{
+	unregister_virtio_driver(&sst_driver);
+	sst_cdev_exit();
+	destroy_workqueue(sst_workqueue);
+}
+module_exit(sst_exit);
+
+MODULE_DESCRIPTION("Virtio SST (hardware simulator) driver");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Virtio SST driver: the character devices /dev/sst0, /dev/sst1, ...
+ */
+
+#include <linux/fs.h>
+#include <linux/kdev_t.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "virtio_sst_internal.h"
+
+struct class sst_class = {
+	.name = SST_NAME,
+};
+
+static dev_t sst_devt;
+
+static bool sst_nowait(struct kiocb *iocb)
+{
+	return iocb->ki_flags & IOCB_NOWAIT || iocb->ki_filp->f_flags & O_NONBLOCK;
+}
+
+static int sst_open(struct inode *inode, struct file *filp)
+{
+	struct sst_device *sst = container_of(inode->i_cdev, struct sst_device, cdev);
+	struct sst_file *file;
+
+	if (READ_ONCE(sst->gone))
+		return -ENODEV;
+
+	file = kzalloc_obj(*file, GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return -ENOMEM;
+
+	/* The open file has a reference to the cdev, which has one to sst->dev. */
+	file->sst = sst;
+	file->queue = &sst->queue;
+	file->serial = atomic64_inc_return(&sst->serials);
+	file->limit = SST_REQUEST_LIMIT_DEFAULT;
+	init_waitqueue_head(&file->wait);
+	INIT_LIST_HEAD(&file->done);
+
+	spin_lock(&sst->files_lock);
+	list_add(&file->node, &sst->files);
+	spin_unlock(&sst->files_lock);
+
+	filp->private_data = file;
+	filp->f_mode |= FMODE_NOWAIT;
+	return stream_open(inode, filp);
+}
+
+static int sst_close(struct inode *inode, struct file *filp)
+{
+	struct sst_file *file = filp->private_data;
+
+	sst_abandon(file);
+	spin_lock(&file->sst->files_lock);
+	list_del(&file->node);
+	spin_unlock(&file->sst->files_lock);
+	kfree_rcu(file, rcu);
+
+	return 0;
+}
+
+/*
+ * Copy requests into slots, and give back the slots of those that can't be read
+ * from user space. Returns the number of the others, or -EFAULT if there is none.
+ */
+static int sst_fill(struct sst_file *file, struct list_head *batch,
+		    struct iov_iter *from, size_t size)
+{
+	struct sst_slot *slot;
+	LIST_HEAD(filled);
+	int n = 0;
+
+	list_for_each_entry(slot, batch, node) {
+		if (!copy_from_iter_full(slot->request, size, from)) {
+			list_cut_before(&filled, batch, &slot->node);
+			sst_unclaim(file, batch);
+			list_splice(&filled, batch);
+			return n ?: -EFAULT;
+		}
+		memset((void *)slot->request + size, 0, sizeof(*slot->request) - size);
+		n++;
+	}
+
+	return n;
+}
+
+static ssize_t sst_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct sst_file *file = iocb->ki_filp->private_data;
+	size_t size = min(iov_iter_count(from), sizeof(struct sst_request));
+	unsigned int n = sst_requests_in(iov_iter_count(from));
+	LIST_HEAD(batch);
+	int ret;
+
+	if (!n)
+		return -EINVAL;
+
+	ret = sst_claim(file, n, &batch, sst_nowait(iocb));
+	if (ret < 0)
+		return ret;
+
+	ret = sst_fill(file, &batch, from, size);
+	if (ret < 0)
+		return ret;
+
+	ret = sst_submit(file, &batch);
+	sst_unclaim(file, &batch);
+
+	return ret < 0 ? ret : ret * size;
+}
+
+/* Bytes of a response that are not zero by definition */
+static size_t sst_response_length(const struct sst_slot *slot)
+{
+	return slot->by_driver ? SST_RESPONSE_HEADER_SIZE : slot->length;
+}
+
+static void sst_fill_header(const struct sst_slot *slot,
+			    struct sst_response_header *header)
+{
+	*header = (struct sst_response_header) {
+		.request_id = cpu_to_le64(sst_request_id(slot->generation, slot->index)),
+		.user_data = slot->user_data,
+	};
+	if (slot->by_driver) {
+		header->status = cpu_to_le32(slot->status);
+		header->flags = cpu_to_le32(SST_RESPONSE_F_DRIVER);
+	} else {
+		header->status = READ_ONCE(slot->response->status);
+		header->result = READ_ONCE(slot->response->result);
+	}
+}
+
+/* Copy @size bytes of a response, the first of which are its header. */
+static int sst_copy_response(const struct sst_slot *slot, struct iov_iter *to,
+			     size_t size)
+{
+	size_t payload = min(size, sst_response_length(slot)) - SST_RESPONSE_HEADER_SIZE;
+	size_t rest = size - SST_RESPONSE_HEADER_SIZE - payload;
+	struct sst_response_header header;
+
+	sst_fill_header(slot, &header);
+	if (copy_to_iter(&header, sizeof(header), to) != sizeof(header) ||
+	    copy_to_iter(slot->response->payload, payload, to) != payload ||
+	    iov_iter_zero(rest, to) != rest)
+		return -EFAULT;
+
+	return 0;
+}
+
+/* Whether nothing of a response is lost if only @size bytes of it are copied */
+static bool sst_response_fits(const struct sst_slot *slot, size_t size)
+{
+	size_t length = sst_response_length(slot);
+
+	return length <= size ||
+	       !memchr_inv((void *)slot->response + size, 0, length - size);
+}
+
+/*
+ * Copy responses, and move their slots from @batch to @copied. Returns 0 or the
+ * reason why the first slot left on @batch was not copied.
+ */
+static int sst_copy_batch(struct list_head *batch, struct list_head *copied,
+			  struct iov_iter *to, size_t size)
+{
+	struct sst_slot *slot, *next;
+	int ret;
+
+	list_for_each_entry_safe(slot, next, batch, node) {
+		if (!sst_response_fits(slot, size))
+			return -EMSGSIZE;
+		ret = sst_copy_response(slot, to, size);
+		if (ret)
+			return ret;
+		list_move_tail(&slot->node, copied);
+	}
+
+	return 0;
+}
+
+static ssize_t sst_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct sst_file *file = iocb->ki_filp->private_data;
+	size_t size = min(iov_iter_count(to), sizeof(struct sst_response));
+	LIST_HEAD(copied);
+	LIST_HEAD(batch);
+	unsigned int n;
+	int ret;
+
+	if (size < SST_RESPONSE_HEADER_SIZE)
+		return -EINVAL;
+
+	n = min_t(size_t, iov_iter_count(to) / size, UINT_MAX);
+	ret = sst_take(file, n, &batch, sst_nowait(iocb));
+	if (ret < 0)
+		return ret;
+
+	ret = sst_copy_batch(&batch, &copied, to, size);
+	sst_put_back(file, &batch);
+	n = sst_finish(file, &copied);
+
+	return n ? n * size : ret;
+}
+
+static __poll_t sst_poll(struct file *filp, struct poll_table_struct *wait)
+{
+	struct sst_file *file = filp->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(filp, &file->wait, wait);
+	poll_wait(filp, &file->queue->room, wait);
+
+	if (READ_ONCE(file->sst->gone))
+		mask |= EPOLLHUP | EPOLLERR;
+	if (sst_may_read(file))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (sst_may_write(file))
+		mask |= EPOLLOUT | EPOLLWRNORM;
+
+	return mask;
+}
+
+static int sst_get_info(struct sst_file *file, struct sst_info __user *arg)
+{
+	struct sst_device *sst = file->sst;
+	struct sst_info info = {
+		.abi_version = SST_ABI_VERSION,
+		.version = sst->version,
+		.device_id = sst->device_id,
+		.queue_pairs = 1,
+		.features = sst->features,
+		.queue_size = sst->queue.capacity,
+		.request_limit = file->limit,
+		.request_timeout_ms = READ_ONCE(sst->request_timeout_ms),
+	};
+
+	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static long sst_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct sst_file *file = filp->private_data;
+
+	if (READ_ONCE(file->sst->gone))
+		return -ENODEV;
+
+	switch (cmd) {
+	case SST_IOCTL_GET_INFO:
+		return sst_get_info(file, (struct sst_info __user *)arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations sst_fops = {
+	.owner = THIS_MODULE,
+	.open = sst_open,
+	.release = sst_close,
+	.read_iter = sst_read_iter,
+	.write_iter = sst_write_iter,
+	.poll = sst_poll,
+	.unlocked_ioctl = sst_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+/**
+ * sst_cdev_add() - let programs open a device
+ * @sst: the device, which runs
+ *
+ * Context: Process context.
+ * Return: 0 or a negative error code.
+ */
+int sst_cdev_add(struct sst_device *sst)
+{
+	sst->dev.devt = MKDEV(MAJOR(sst_devt), sst->index);
+	cdev_init(&sst->cdev, &sst_fops);
+	sst->cdev.owner = THIS_MODULE;
+
+	return cdev_device_add(&sst->cdev, &sst->dev);
+}
+
+/**
+ * sst_cdev_del() - let no program open a device any more
+ * @sst: the device
+ *
+ * Files that are open stay open.
+ *
+ * Context: Process context.
+ */
+void sst_cdev_del(struct sst_device *sst)
+{
+	cdev_device_del(&sst->cdev, &sst->dev);
+}
+
+/**
+ * sst_cdev_init() - register the class and the device numbers
+ *
+ * Context: Process context.
+ * Return: 0 or a negative error code.
+ */
+int __init sst_cdev_init(void)
+{
+	int ret;
+
+	ret = class_register(&sst_class);
+	if (ret)
+		return ret;
+
+	ret = alloc_chrdev_region(&sst_devt, 0, 1U << MINORBITS, SST_NAME);
+	if (ret)
+		class_unregister(&sst_class);
+
+	return ret;
+}
+
+/**
+ * sst_cdev_exit() - undo sst_cdev_init()
+ *
+ * Context: Process context.
+ */
+void sst_cdev_exit(void)
+{
+	unregister_chrdev_region(sst_devt, 1U << MINORBITS);
+	class_unregister(&sst_class);
+}

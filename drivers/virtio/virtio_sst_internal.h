@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Virtio SST driver: what its parts share.
+ */
+
+#ifndef _VIRTIO_SST_INTERNAL_H_
+#define _VIRTIO_SST_INTERNAL_H_
+
+#include <linux/bits.h>
+#include <linux/build_bug.h>
+#include <linux/cdev.h>
+#include <linux/container_of.h>
+#include <linux/device.h>
+#include <linux/list.h>
+#include <linux/minmax.h>
+#include <linux/mutex.h>
+#include <linux/scatterlist.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/string.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <uapi/linux/virtio_sst.h>
+
+struct attribute_group;
+struct virtio_device;
+struct virtqueue;
+
+static_assert(sizeof(struct sst_request) == 4104);
+static_assert(sizeof(struct sst_response) == 4112);
+static_assert(sizeof(struct sst_event) == 24);
+static_assert(sizeof(struct sst_config) == 24);
+static_assert(sizeof(struct sst_info) == 64);
+static_assert(offsetof(struct sst_request, payload) == SST_REQUEST_HEADER_SIZE);
+static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE);
+
+#define SST_NAME "virtio-sst"
+
+/* The bits of config space's features that mean something */
+#define SST_FEATURES_KNOWN	GENMASK(SST_F_RESET, SST_F_ECHO)
+
+/* Requests that an open file may have at once, unless it asks for another limit */
+#define SST_REQUEST_LIMIT_DEFAULT	64
+
+#define SST_REQUEST_TIMEOUT_DEFAULT_MS	5000
+#define SST_REQUEST_TIMEOUT_MIN_MS	1
+#define SST_REQUEST_TIMEOUT_MAX_MS	(24 * 60 * 60 * 1000)
+
+struct sst_device;
+struct sst_file;
+struct sst_queue;
+
+/**
+ * struct sst_response_header - what a response has in front of its payload
+ * @status: as in &struct sst_response
+ * @flags: as in &struct sst_response
+ * @request_id: as in &struct sst_response
+ * @user_data: as in &struct sst_response
+ * @result: as in &struct sst_response
+ */
+struct sst_response_header {
+	__le32 status;
+	__le32 flags;
+	__le64 request_id;
+	__le64 user_data;
+	__le64 result;
+};
+
+static_assert(sizeof(struct sst_response_header) == SST_RESPONSE_HEADER_SIZE);
+
+/**
+ * enum sst_slot_state - who has a slot
+ * @SST_SLOT_FREE: nobody; on the free list of its queue
+ * @SST_SLOT_FILLING: a caller, who is copying a request into it
+ * @SST_SLOT_BUSY: the device; its owner waits for the response
+ * @SST_SLOT_DONE: its owner; a response, or a driver-made ending, can be read
+ * @SST_SLOT_ZOMBIE: the device; the request has ended for its owner. A slot with
+ *	an ending that is still unread is on the owner's list as well
+ *
+ * virtio has no way of taking one buffer back, so that only the device, or the
+ * end of the queue, brings a BUSY or ZOMBIE slot home.
+ */
+enum sst_slot_state {
+	SST_SLOT_FREE,
+	SST_SLOT_FILLING,
+	SST_SLOT_BUSY,
+	SST_SLOT_DONE,
+	SST_SLOT_ZOMBIE,
+};
+
+/**
+ * struct sst_slot - room for one request and its response
+ * @node: FREE: on &sst_queue.free; FILLING: on the caller's list; BUSY: on
+ *	&sst_queue.busy; DONE, or ZOMBIE with an unread ending: on
+ *	&sst_file.done or on a reader's list
+ * @file: the owner; NULL when FREE, and when ZOMBIE with nothing left to read
+ * @request: what the device reads
+ * @response: what the device writes; never trusted, may change at any time while
+ *	the slot is BUSY or ZOMBIE
+ * @sg_request: describes @request, prepared once
+ * @sg_response: describes @response, prepared once
+ * @user_data: the driver's own copy, from the request
+ * @deadline: in jiffies, once @clock_runs
+ * @batch: which kick told the device about it
+ * @last_serial: &sst_file.serial of the last owner, who may see what it left
+ * @generation: counts the uses of the slot
+ * @length: bytes of @response that the device says it wrote
+ * @index: into &sst_queue.slots
+ * @status: SST_RESPONSE_* of an ending made by the driver
+ * @state: who has it
+ * @clock_runs: the kick is over, the device has to answer until @deadline
+ * @by_driver: the ending was made by the driver; @response is not to be read
+ *
+ * All but the messages themselves is protected by &sst_queue.lock, except that
+ * the caller who has a FILLING slot, or a slot taken off &sst_file.done, may
+ * read it, and fill @request.
+ */
+struct sst_slot {
+	struct list_head node;
+	struct sst_file *file;
+	struct sst_request *request;
+	struct sst_response *response;
+	struct scatterlist sg_request;
+	struct scatterlist sg_response;
+	__le64 user_data;
+	unsigned long deadline;
+	u64 batch;
+	u64 last_serial;
+	u32 generation;
+	u32 length;
+	u32 index;
+	u32 status;
+	enum sst_slot_state state;
+	bool clock_runs;
+	bool by_driver;
+};
+
+/**
+ * struct sst_stats - counters of a queue, protected by &sst_queue.lock
+ * @requests: requests handed to the device
+ * @responses: requests that the device answered in time
+ * @timeouts: requests that it did not answer in time
+ * @abandoned: requests whose file was closed before the answer
+ * @unplugged: requests that were in flight when the device went away
+ * @malformed: answers of an impossible length; they end as errors
+ * @mismatches: answers with another request_id or user_data than the request's
+ * @late: answers to requests that had ended before
+ * @kicks: notifications sent to the device
+ * @interrupts: calls of the queue's callback
+ */
+struct sst_stats {
+	u64 requests;
+	u64 responses;
+	u64 timeouts;
+	u64 abandoned;
+	u64 unplugged;
+	u64 malformed;
+	u64 mismatches;
+	u64 late;
+	u64 kicks;
+	u64 interrupts;
+};
+
+/**
+ * struct sst_chunk - slots that were allocated together
+ * @node: on &sst_queue.chunks
+ * @memory: the messages, physically contiguous
+ * @size: bytes of @memory
+ * @slots: the slots
+ */
+struct sst_chunk {
+	struct list_head node;
+	void *memory;
+	size_t size;
+	struct sst_slot slots[];
+};
+
+/**
+ * struct sst_queue - a request queue and its slots
+ * @sst: the device
+ * @lock: protects the fields below, but for those said otherwise, the slots, the
+ *	virtqueue, and the lists and counts of the files that use the queue
+ * @vq: the virtqueue; constant from before the first request until after the
+ *	last one
+ * @free: FREE slots, the last used one first
+ * @busy: BUSY slots, in the order in which they were handed to the device
+ * @room: writers and pollers that wait for a FREE slot
+ * @slots: slots by index, @capacity pointers, @nr_slots of them set
+ * @capacity: slots that the virtqueue has room for; constant
+ * @nr_slots: slots allocated so far
+ * @in_flight: number of BUSY slots
+ * @zombies: number of ZOMBIE slots
+ * @stopped: the virtqueue must not be touched any more
+ * @batch: number of the last kick
+ * @timeout_armed: @timeout_work is queued, or about to run
+ * @timeout_at: when, in jiffies
+ * @timeout_work: ends the requests that the device did not answer in time
+ * @stats: counters
+ * @grow_lock: held by the one who adds a chunk; taken before @lock
+ * @chunks: all chunks, protected by @grow_lock
+ */
+struct sst_queue {
+	struct sst_device *sst;
+	spinlock_t lock;	/* what the kernel-doc says */
+	struct virtqueue *vq;
+	struct list_head free;
+	struct list_head busy;
+	wait_queue_head_t room;
+	struct sst_slot **slots;
+	unsigned int capacity;
+	unsigned int nr_slots;
+	unsigned int in_flight;
+	unsigned int zombies;
+	bool stopped;
+	u64 batch;
+	bool timeout_armed;
+	unsigned long timeout_at;
+	struct delayed_work timeout_work;
+	struct sst_stats stats;
+	struct mutex grow_lock;	/* serializes the adding of chunks */
+	struct list_head chunks;
+};
+
+/**
+ * struct sst_event_queue - the event queue and its buffers
+ * @vq: the virtqueue
+ * @lock: protects the fields below and the virtqueue
+ * @stopped: the virtqueue must not be touched any more
+ * @buffers: what the device writes events into, @stride bytes each
+ * @stride: distance of two buffers, so that none shares a cache line
+ * @nr_buffers: their number
+ * @received: events so far
+ * @malformed: events of an impossible length
+ */
+struct sst_event_queue {
+	struct virtqueue *vq;
+	spinlock_t lock;	/* the virtqueue and the counters */
+	bool stopped;
+	void *buffers;
+	size_t stride;
+	unsigned int nr_buffers;
+	u64 received;
+	u64 malformed;
+};
+
+/**
+ * struct sst_device - a virtio SST device
+ * @dev: the class device, whose release frees all this
+ * @cdev: the character device; every open file keeps a reference to @dev by it
+ * @vdev: the virtio device; not to be used once @gone
+ * @srcu: read side held around the kick, which no lock may cover; removal waits
+ *	for it before the virtqueues go
+ * @index: N of /dev/sstN
+ * @version: from config space: version of the wire format
+ * @device_id: from config space: number of the device
+ * @features: from config space: known SST_F_* bits
+ * @request_timeout_ms: how long the device has for an answer
+ * @gone: no request is accepted any more. Set once, under the lock of each queue
+ *	in turn, and read without by those who only want to leave early
+ * @serials: source of &sst_file.serial
+ * @files_lock: protects @files
+ * @files: open files, which removal has to wake
+ * @queue: the request queue
+ * @events: the event queue
+ */
+struct sst_device {
+	struct device dev;
+	struct cdev cdev;
+	struct virtio_device *vdev;
+	struct srcu_struct srcu;
+	unsigned int index;
+	u32 version;
+	u32 device_id;
+	u64 features;
+	unsigned int request_timeout_ms;
+	bool gone;
+	atomic64_t serials;
+	spinlock_t files_lock;	/* the list of files */
+	struct list_head files;
+	struct sst_queue queue;
+	struct sst_event_queue events;
+};
+
+/**
+ * struct sst_file - an open file of a device
+ * @sst: the device
+ * @queue: the queue that its requests go to; constant while @used is not 0
+ * @node: on &sst_device.files
+ * @serial: tells files of one device from each other for ever
+ * @wait: readers (exclusive: first come, first served), pollers, and writers
+ *	that wait because of @limit
+ * @done: slots whose ending can be read, in the order of completion
+ * @nr_done: their number
+ * @in_flight: number of BUSY slots
+ * @used: number of all slots that count against @limit
+ * @limit: how many that may be
+ * @rcu: a waker may still be looking at @wait when the last user has closed
+ *
+ * @done to @limit are protected by &sst_queue.lock.
+ */
+struct sst_file {
+	struct sst_device *sst;
+	struct sst_queue *queue;
+	struct list_head node;
+	u64 serial;
+	wait_queue_head_t wait;
+	struct list_head done;
+	unsigned int nr_done;
+	unsigned int in_flight;
+	unsigned int used;
+	unsigned int limit;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct sst_totals - what a device has counted since its probe
+ * @queue: counters of the queue
+ * @events: events received
+ * @malformed_events: events of an impossible length
+ * @errors: what went wrong: time-outs, malformed responses and events
+ * @in_flight: requests at the device now
+ * @zombies: requests at the device now that have ended for their owners
+ */
+struct sst_totals {
+	struct sst_stats queue;
+	u64 events;
+	u64 malformed_events;
+	u64 errors;
+	unsigned int in_flight;
+	unsigned int zombies;
+};
+
+static inline struct sst_device *to_sst_device(struct device *dev)
+{
+	return container_of(dev, struct sst_device, dev);
+}
+
+/*
+ * A request_id is the generation of the slot and, in the lower half, its index.
+ * It is never 0, since generations are counted from 1.
+ */
+static inline u64 sst_request_id(u32 generation, u32 index)
+{
+	return (u64)generation << 32 | index;
+}
+
+/* A response has a header at least, and cannot be longer than its buffer. */
+static inline bool sst_response_length_valid(u32 length)
+{
+	return length >= SST_RESPONSE_HEADER_SIZE &&
+	       length <= sizeof(struct sst_response);
+}
+
+/* Bytes of a write() that are one short request or whole ones; 0: neither. */
+static inline unsigned int sst_requests_in(size_t bytes)
+{
+	if (bytes >= SST_REQUEST_HEADER_SIZE && bytes < sizeof(struct sst_request))
+		return 1;
+	if (bytes % sizeof(struct sst_request))
+		return 0;
+	return min_t(size_t, bytes / sizeof(struct sst_request), U32_MAX);
+}
+
+int sst_claim(struct sst_file *file, unsigned int wanted,
+	      struct list_head *batch, bool nowait);
+void sst_unclaim(struct sst_file *file, struct list_head *batch);
+int sst_submit(struct sst_file *file, struct list_head *batch);
+int sst_take(struct sst_file *file, unsigned int wanted,
+	     struct list_head *batch, bool nowait);
+void sst_put_back(struct sst_file *file, struct list_head *batch);
+unsigned int sst_finish(struct sst_file *file, struct list_head *batch);
+bool sst_may_read(struct sst_file *file);
+bool sst_may_write(struct sst_file *file);
+void sst_abandon(struct sst_file *file);
+void sst_get_totals(struct sst_device *sst, struct sst_totals *totals);
+
+int sst_cdev_init(void);
+void sst_cdev_exit(void);
+int sst_cdev_add(struct sst_device *sst);
+void sst_cdev_del(struct sst_device *sst);
+
+extern struct class sst_class;
+extern const struct attribute_group *sst_groups[];
+
+#endif /* _VIRTIO_SST_INTERNAL_H_ */

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Virtio SST driver: /sys/class/virtio-sst/sstN/.
+ */
+
+#include <linux/device.h>
+#include <linux/kstrtox.h>
+#include <linux/sysfs.h>
+
+#include "virtio_sst_internal.h"
+
+static ssize_t device_id_show(struct device *dev, struct device_attribute *attr,
+			      char *buf)
+{
+	return sysfs_emit(buf, "%u\n", to_sst_device(dev)->device_id);
+}
+static DEVICE_ATTR_RO(device_id);
+
+static ssize_t version_show(struct device *dev, struct device_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "0x%08x\n", to_sst_device(dev)->version);
+}
+static DEVICE_ATTR_RO(version);
+
+static ssize_t features_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	return sysfs_emit(buf, "0x%llx\n", to_sst_device(dev)->features);
+}
+static DEVICE_ATTR_RO(features);
+
+static ssize_t request_timeout_ms_show(struct device *dev,
+				       struct device_attribute *attr, char *buf)
+{
+	struct sst_device *sst = to_sst_device(dev);
+
+	return sysfs_emit(buf, "%u\n", READ_ONCE(sst->request_timeout_ms));
+}
+
+static ssize_t request_timeout_ms_store(struct device *dev,
+					struct device_attribute *attr,
+					const char *buf, size_t count)
+{
+	struct sst_device *sst = to_sst_device(dev);
+	unsigned int ms;
+	int ret;
+
+	ret = kstrtouint(buf, 0, &ms);
+	if (ret)
+		return ret;
+	if (ms < SST_REQUEST_TIMEOUT_MIN_MS || ms > SST_REQUEST_TIMEOUT_MAX_MS)
+		return -EINVAL;
+
+	WRITE_ONCE(sst->request_timeout_ms, ms);
+	return count;
+}
+static DEVICE_ATTR_RW(request_timeout_ms);
+
+static ssize_t stats_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	struct sst_totals totals;
+	const struct sst_stats *s = &totals.queue;
+
+	sst_get_totals(to_sst_device(dev), &totals);
+	return sysfs_emit(buf,
+			  "requests %llu\n"
+			  "responses %llu\n"
+			  "events %llu\n"
+			  "errors %llu\n"
+			  "timeouts %llu\n"
+			  "abandoned %llu\n"
+			  "malformed %llu\n"
+			  "mismatches %llu\n"
+			  "late %llu\n"
+			  "malformed_events %llu\n"
+			  "in_flight %u\n"
+			  "zombies %u\n"
+			  "kicks %llu\n"
+			  "interrupts %llu\n",
+			  s->requests, s->responses, totals.events, totals.errors,
+			  s->timeouts, s->abandoned, s->malformed, s->mismatches,
+			  s->late, totals.malformed_events, totals.in_flight,
+			  totals.zombies, s->kicks, s->interrupts);
+}
+static DEVICE_ATTR_RO(stats);
+
+static struct attribute *sst_attrs[] = {
+	&dev_attr_device_id.attr,
+	&dev_attr_features.attr,
+	&dev_attr_request_timeout_ms.attr,
+	&dev_attr_stats.attr,
+	&dev_attr_version.attr,
+	NULL
+};
+
+static const struct attribute_group sst_group = {
+	.attrs = sst_attrs,
+};
+
+const struct attribute_group *sst_groups[] = {
+	&sst_group,
+	NULL
+};
