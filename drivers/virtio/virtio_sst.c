@@ -43,8 +43,12 @@ enum {
 /* 16 slots fill 33 pages with next to no waste */
 #define SST_CHUNK_SLOTS		16
 
-/* Bounds the memory of a device: 1024 slots are 8.25 MiB */
-#define SST_QUEUE_SLOTS_MAX	1024
+/*
+ * A virtqueue holds no more requests than this, even if it could. The responses
+ * that programs have not read yet are in slots as well, far fewer than this.
+ */
+#define SST_QUEUE_CAPACITY_MAX	1024
+#define SST_QUEUE_SLOTS_MAX	16384
 
 /* Descriptors that a request needs where none are indirect */
 #define SST_CHAIN_LENGTH	2
@@ -161,11 +165,10 @@ static void sst_wakeups_add(struct sst_wakeups *wakeups, struct sst_file *file)
 	wakeups->files[i].ended++;
 }
 
-/* One waiting writer is enough: it passes the word on if there is more room. */
+/* One waiting writer is enough: it passes the word on, see sst_pass_room(). */
 static void sst_wake_room(struct sst_queue *q)
 {
-	if (wq_has_sleeper(&q->room))
-		wake_up_interruptible_poll(&q->room, EPOLLOUT | EPOLLWRNORM);
+	wake_up_interruptible_poll(&q->room, EPOLLOUT | EPOLLWRNORM);
 }
 
 static void sst_wake(struct sst_queue *q, struct sst_wakeups *wakeups)
@@ -204,7 +207,19 @@ static void sst_slot_free(struct sst_queue *q, struct sst_slot *slot)
 {
 	slot->file = NULL;
 	slot->state = SST_SLOT_FREE;
-	list_add(&slot->node, &q->free);
+	slot->chunk->nr_free++;
+	list_move(&slot->node, &q->free);
+}
+
+/* A slot no longer needs its place in the virtqueue. Returns whom to tell. */
+static bool sst_queue_vacate(struct sst_queue *q)
+{
+	bool wanted = q->room_wanted;
+
+	q->occupied--;
+	q->room_wanted = false;
+
+	return wanted;
 }
 
 /* End a request that was in flight: its owner can read about it. */
@@ -247,6 +262,7 @@ static void sst_slot_judge(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
 			      u32 length, struct sst_wakeups *wakeups)
 {
+	wakeups->room |= sst_queue_vacate(q);
 	if (slot->state == SST_SLOT_BUSY) {
 		sst_slot_judge(q, slot, length);
 		sst_slot_end(q, slot, SST_SLOT_DONE, wakeups);
@@ -254,13 +270,13 @@ static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
 	}
 
 	q->zombies--;
+	if (slot->overdue)
+		q->overdue--;
 	q->stats.late++;
-	if (slot->file) {
+	if (slot->file)
 		slot->state = SST_SLOT_DONE;
-	} else {
+	else
 		sst_slot_free(q, slot);
-		wakeups->room = true;
-	}
 }
 
 /* Returns true if @wakeups is full and there may be more to collect. */
@@ -375,6 +391,12 @@ static bool sst_queue_expire(struct sst_queue *q, struct sst_wakeups *wakeups,
 		}
 		if (!sst_wakeups_have_room(wakeups))
 			return true;
+		slot->overdue = true;
+		q->overdue++;
+		if (slot->state == SST_SLOT_ZOMBIE) {
+			list_del_init(&slot->node);
+			continue;
+		}
 		slot->by_driver = true;
 		slot->status = SST_RESPONSE_TIMEOUT;
 		q->stats.timeouts++;
@@ -414,61 +436,78 @@ static void sst_queue_timeout(struct work_struct *work)
 /* Memory */
 
 static void sst_chunk_add(struct sst_queue *q, struct sst_chunk *chunk,
-			  unsigned int nr, size_t request_size, size_t slot_size)
+			  size_t request_size, size_t slot_size)
 {
 	unsigned int i;
 
-	list_add(&chunk->node, &q->chunks);
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < chunk->nr; i++) {
 		struct sst_slot *slot = &chunk->slots[i];
 
+		INIT_LIST_HEAD(&slot->node);
+		slot->chunk = chunk;
 		slot->request = chunk->memory + i * slot_size;
 		slot->response = chunk->memory + i * slot_size + request_size;
 		sg_init_one(&slot->sg_request, slot->request, sizeof(*slot->request));
 		sg_init_one(&slot->sg_response, slot->response, sizeof(*slot->response));
 	}
 
+	list_add(&chunk->node, &q->chunks);
 	spin_lock_irq(&q->lock);
-	for (i = 0; i < nr; i++) {
-		struct sst_slot *slot = &chunk->slots[i];
-
-		slot->index = q->nr_slots;
-		q->slots[q->nr_slots++] = slot;
-		sst_slot_free(q, slot);
+	for (i = 0; i < chunk->nr; i++) {
+		chunk->slots[i].index = q->next_index++;
+		sst_slot_free(q, &chunk->slots[i]);
 	}
+	q->nr_slots += chunk->nr;
 	spin_unlock_irq(&q->lock);
 }
 
-/* A chunk of up to @nr slots; fewer if memory is too scattered for that many. */
-static int sst_chunk_alloc(struct sst_queue *q, unsigned int nr)
+/* Memory for @nr slots; for fewer if it is too scattered for that many. */
+static void sst_chunk_alloc_memory(struct sst_chunk *chunk, unsigned int nr,
+				   size_t slot_size)
+{
+	for (; nr; nr /= 2) {
+		gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO;
+
+		/* Only the last try may take its time and may complain. */
+		if (nr > 1)
+			gfp |= __GFP_NORETRY | __GFP_NOWARN;
+		chunk->nr = nr;
+		chunk->size = nr * slot_size;
+		chunk->memory = alloc_pages_exact(chunk->size, gfp);
+		if (chunk->memory)
+			return;
+	}
+}
+
+static int sst_chunk_alloc(struct sst_queue *q)
 {
 	size_t alignment = max(dma_get_cache_alignment(), SMP_CACHE_BYTES);
 	size_t request_size = ALIGN(sizeof(struct sst_request), alignment);
 	size_t slot_size = request_size + ALIGN(sizeof(struct sst_response), alignment);
 	struct sst_chunk *chunk;
 
-	chunk = kzalloc_flex(*chunk, slots, nr);
+	chunk = kzalloc_flex(*chunk, slots, SST_CHUNK_SLOTS, GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return -ENOMEM;
 
-	for (;; nr /= 2) {
-		gfp_t gfp = GFP_KERNEL | __GFP_ZERO;
-
-		/* The last try may take its time and may complain. */
-		if (nr > 1)
-			gfp |= __GFP_NORETRY | __GFP_NOWARN;
-		chunk->size = nr * slot_size;
-		chunk->memory = alloc_pages_exact(chunk->size, gfp);
-		if (chunk->memory || nr == 1)
-			break;
-	}
+	sst_chunk_alloc_memory(chunk, SST_CHUNK_SLOTS, slot_size);
 	if (!chunk->memory) {
 		kfree(chunk);
 		return -ENOMEM;
 	}
 
-	sst_chunk_add(q, chunk, nr, request_size, slot_size);
+	sst_chunk_add(q, chunk, request_size, slot_size);
 	return 0;
+}
+
+static void sst_chunks_free(struct list_head *chunks)
+{
+	struct sst_chunk *chunk, *next;
+
+	list_for_each_entry_safe(chunk, next, chunks, node) {
+		free_pages_exact(chunk->memory, chunk->size);
+		kfree(chunk);
+	}
 }
 
 /**
@@ -480,31 +519,51 @@ static int sst_chunk_alloc(struct sst_queue *q, unsigned int nr)
  */
 static int sst_queue_grow(struct sst_queue *q)
 {
-	unsigned int missing;
-	bool needed;
+	bool needed, allowed;
 	int ret = 0;
 
 	mutex_lock(&q->grow_lock);
 	spin_lock_irq(&q->lock);
-	missing = q->capacity - q->nr_slots;
-	needed = missing && list_empty(&q->free);
+	needed = list_empty(&q->free);
+	allowed = q->nr_slots < SST_QUEUE_SLOTS_MAX;
 	spin_unlock_irq(&q->lock);
 	if (needed)
-		ret = sst_chunk_alloc(q, min(missing, SST_CHUNK_SLOTS));
+		ret = allowed ? sst_chunk_alloc(q) : -ENOMEM;
 	mutex_unlock(&q->grow_lock);
 
 	return ret;
 }
 
-static void sst_queue_free_slots(struct sst_queue *q)
+/**
+ * sst_queue_shrink() - free the memory that only unread responses needed
+ * @q: the queue
+ *
+ * Leaves what a full virtqueue needs.
+ *
+ * Context: Process context, may sleep.
+ */
+static void sst_queue_shrink(struct sst_queue *q)
 {
 	struct sst_chunk *chunk, *next;
+	LIST_HEAD(unused);
+	unsigned int i;
 
+	mutex_lock(&q->grow_lock);
+	spin_lock_irq(&q->lock);
 	list_for_each_entry_safe(chunk, next, &q->chunks, node) {
-		free_pages_exact(chunk->memory, chunk->size);
-		kfree(chunk);
+		if (q->nr_slots < q->capacity + chunk->nr)
+			break;
+		if (chunk->nr_free < chunk->nr)
+			continue;
+		for (i = 0; i < chunk->nr; i++)
+			list_del(&chunk->slots[i].node);
+		q->nr_slots -= chunk->nr;
+		list_move(&chunk->node, &unused);
 	}
-	kvfree(q->slots);
+	spin_unlock_irq(&q->lock);
+	mutex_unlock(&q->grow_lock);
+
+	sst_chunks_free(&unused);
 }
 
 /* Submission */
@@ -513,7 +572,7 @@ static void sst_queue_free_slots(struct sst_queue *q)
 enum sst_obstacle {
 	SST_OBSTACLE_NONE,
 	SST_OBSTACLE_FILE,	/* the limit of the file: it has to read */
-	SST_OBSTACLE_QUEUE,	/* all slots of the queue are in use */
+	SST_OBSTACLE_QUEUE,	/* the virtqueue is full: the device has to answer */
 	SST_OBSTACLE_ERROR,	/* waiting doesn't help */
 };
 
@@ -532,7 +591,7 @@ static enum sst_obstacle sst_obstacle_locked(struct sst_file *file, int *error)
 	*error = 0;
 	if (file->sst->gone)
 		*error = -ENODEV;
-	else if (virtqueue_is_broken(q->vq) || q->zombies > q->capacity / 2)
+	else if (virtqueue_is_broken(q->vq) || q->overdue > q->capacity / 2)
 		*error = -EIO;
 	else if (file->nr_done >= file->limit)
 		*error = -ENOBUFS;
@@ -540,8 +599,10 @@ static enum sst_obstacle sst_obstacle_locked(struct sst_file *file, int *error)
 		return SST_OBSTACLE_ERROR;
 	if (file->used >= file->limit)
 		return SST_OBSTACLE_FILE;
-	if (list_empty(&q->free) && q->nr_slots == q->capacity)
+	if (q->occupied >= q->capacity) {
+		q->room_wanted = true;
 		return SST_OBSTACLE_QUEUE;
+	}
 	return SST_OBSTACLE_NONE;
 }
 
@@ -576,22 +637,34 @@ bool sst_may_write(struct sst_file *file)
 	       (obstacle == SST_OBSTACLE_ERROR && error != -ENOBUFS);
 }
 
-static int sst_wait_room(struct sst_file *file)
+/*
+ * A writer that was woken because the virtqueue had room leaves, with a request
+ * or without: the others that wait must not miss what it did not use.
+ */
+static void sst_pass_room(struct sst_queue *q)
+{
+	bool room;
+
+	spin_lock_irq(&q->lock);
+	room = q->occupied < q->capacity;
+	if (!room)
+		q->room_wanted = true;
+	spin_unlock_irq(&q->lock);
+	if (room)
+		sst_wake_room(q);
+}
+
+/* Wait until something else, or nothing, stands in the way. */
+static int sst_wait_room(struct sst_file *file, enum sst_obstacle obstacle)
 {
 	int error;
 
-	switch (sst_obstacle(file, &error)) {
-	case SST_OBSTACLE_FILE:
+	if (obstacle == SST_OBSTACLE_FILE)
 		return wait_event_interruptible(file->wait,
-						sst_obstacle(file, &error) !=
-						SST_OBSTACLE_FILE);
-	case SST_OBSTACLE_QUEUE:
-		return wait_event_interruptible_exclusive(file->queue->room,
-							  sst_obstacle(file, &error) !=
-							  SST_OBSTACLE_QUEUE);
-	default:
-		return 0;
-	}
+						sst_obstacle(file, &error) != obstacle);
+
+	return wait_event_interruptible_exclusive(file->queue->room,
+						  sst_obstacle(file, &error) != obstacle);
 }
 
 /* Take FREE slots as far as there are any. Returns their number, or an error. */
@@ -612,6 +685,8 @@ static int sst_claim_free(struct sst_file *file, unsigned int wanted,
 		list_move_tail(&slot->node, batch);
 		slot->state = SST_SLOT_FILLING;
 		slot->file = file;
+		slot->chunk->nr_free--;
+		q->occupied++;
 		file->used++;
 		n++;
 	}
@@ -642,6 +717,7 @@ int sst_claim(struct sst_file *file, unsigned int wanted,
 	      struct list_head *batch, bool nowait)
 {
 	enum sst_obstacle obstacle;
+	bool waited = false;
 	unsigned int n = 0;
 	int ret;
 
@@ -652,19 +728,21 @@ int sst_claim(struct sst_file *file, unsigned int wanted,
 		n += ret;
 		if (n == wanted)
 			break;
-		if (obstacle == SST_OBSTACLE_NONE)
+		if (obstacle == SST_OBSTACLE_NONE) {
 			ret = sst_queue_grow(file->queue);
-		else if (n)
+		} else if (n) {
 			break;
-		else if (nowait)
+		} else if (nowait) {
 			ret = -EAGAIN;
-		else
-			ret = sst_wait_room(file);
+		} else {
+			waited |= obstacle == SST_OBSTACLE_QUEUE;
+			ret = sst_wait_room(file, obstacle);
+		}
 		if (ret)
 			break;
 	}
-	/* The wake-up of a writer may have been meant for more than one. */
-	sst_wake_room(file->queue);
+	if (waited)
+		sst_pass_room(file->queue);
 
 	if (nowait && ret == -ENOBUFS)
 		ret = -EAGAIN;
@@ -682,20 +760,22 @@ void sst_unclaim(struct sst_file *file, struct list_head *batch)
 {
 	struct sst_queue *q = file->queue;
 	struct sst_slot *slot, *next;
+	bool room = false;
 
 	if (list_empty(batch))
 		return;
 
 	spin_lock_irq(&q->lock);
 	list_for_each_entry_safe(slot, next, batch, node) {
-		list_del(&slot->node);
 		file->used--;
+		room |= sst_queue_vacate(q);
 		sst_slot_free(q, slot);
 	}
 	spin_unlock_irq(&q->lock);
 
 	wake_up_interruptible_poll(&file->wait, EPOLLOUT | EPOLLWRNORM);
-	sst_wake_room(q);
+	if (room)
+		sst_wake_room(q);
 }
 
 /* Make a FILLING slot ready for the device. */
@@ -712,6 +792,7 @@ static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
 		memset(slot->response, 0, sizeof(*slot->response));
 	slot->last_serial = file->serial;
 	slot->clock_runs = false;
+	slot->overdue = false;
 }
 
 /* Offer FILLING slots to the device. Returns their number, or an error. */
@@ -906,11 +987,12 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch)
 	spin_lock_irq(&q->lock);
 	was_full = file->used >= file->limit;
 	list_for_each_entry_safe(slot, next, batch, node) {
-		list_del(&slot->node);
-		if (slot->state == SST_SLOT_DONE)
+		if (slot->state == SST_SLOT_DONE) {
 			sst_slot_free(q, slot);
-		else
+		} else {
+			list_del_init(&slot->node);
 			slot->file = NULL;
+		}
 		n++;
 	}
 	file->used -= n;
@@ -918,7 +1000,6 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch)
 
 	if (was_full)
 		wake_up_interruptible_poll(&file->wait, EPOLLOUT | EPOLLWRNORM);
-	sst_wake_room(q);
 
 	return n;
 }
@@ -932,14 +1013,15 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch)
 void sst_abandon(struct sst_file *file)
 {
 	struct sst_queue *q = file->queue;
-	struct sst_slot *slot, *next;
+	struct sst_slot *slot;
 	LIST_HEAD(done);
+	bool excess;
 
 	spin_lock_irq(&q->lock);
-	list_for_each_entry_safe(slot, next, &q->busy, node) {
+	list_for_each_entry(slot, &q->busy, node) {
 		if (slot->file != file)
 			continue;
-		list_del(&slot->node);
+		/* It stays on the list: the device still has to be in time. */
 		slot->file = NULL;
 		slot->state = SST_SLOT_ZOMBIE;
 		file->used--;
@@ -948,9 +1030,12 @@ void sst_abandon(struct sst_file *file)
 		q->stats.abandoned++;
 	}
 	list_splice_init(&file->done, &done);
+	excess = q->nr_slots >= q->capacity + SST_CHUNK_SLOTS;
 	spin_unlock_irq(&q->lock);
 
 	sst_finish(file, &done);
+	if (excess)
+		sst_queue_shrink(q);
 }
 
 /* Events */
@@ -1038,7 +1123,7 @@ static int sst_find_vqs(struct sst_device *sst)
 	 * when memory is short: what counts is what always fits.
 	 */
 	sst->queue.vq = vqs[SST_VQ_REQUEST];
-	sst->queue.capacity = min(size / SST_CHAIN_LENGTH, SST_QUEUE_SLOTS_MAX);
+	sst->queue.capacity = min(size / SST_CHAIN_LENGTH, SST_QUEUE_CAPACITY_MAX);
 	sst->events.vq = vqs[SST_VQ_EVENT];
 	size = virtqueue_get_vring_size(vqs[SST_VQ_EVENT]);
 	sst->events.nr_buffers = min(size, SST_EVENT_BUFFERS_MAX);
@@ -1050,11 +1135,6 @@ static int sst_find_vqs(struct sst_device *sst)
 static int sst_alloc_buffers(struct sst_device *sst)
 {
 	struct sst_event_queue *events = &sst->events;
-	struct sst_queue *q = &sst->queue;
-
-	q->slots = kvzalloc_objs(*q->slots, q->capacity);
-	if (!q->slots)
-		return -ENOMEM;
 
 	events->stride = ALIGN(sizeof(struct sst_event),
 			       max(dma_get_cache_alignment(), SMP_CACHE_BYTES));
@@ -1062,7 +1142,7 @@ static int sst_alloc_buffers(struct sst_device *sst)
 	if (!events->buffers)
 		return -ENOMEM;
 
-	return sst_queue_grow(q);
+	return sst_queue_grow(&sst->queue);
 }
 
 /*
@@ -1087,30 +1167,43 @@ static void sst_detach(struct sst_device *sst)
 	spin_unlock_irq(&events->lock);
 }
 
-/* The device has nothing any more: bring all slots home. */
-static void sst_queue_end_all(struct sst_queue *q)
+/* The device has nothing any more: bring a slot home. */
+static void sst_slot_recover(struct sst_queue *q, struct sst_slot *slot)
 {
-	struct sst_slot *slot;
+	switch (slot->state) {
+	case SST_SLOT_BUSY:
+		slot->file->in_flight--;
+		slot->file->used--;
+		q->stats.unplugged++;
+		sst_slot_free(q, slot);
+		break;
+	case SST_SLOT_ZOMBIE:
+		if (slot->file)
+			slot->state = SST_SLOT_DONE;
+		else
+			sst_slot_free(q, slot);
+		break;
+	default:
+		return;
+	}
+	q->occupied--;
+}
+
+static void sst_queue_recover(struct sst_queue *q)
+{
+	struct sst_chunk *chunk;
 	unsigned int i;
 
+	mutex_lock(&q->grow_lock);
 	spin_lock_irq(&q->lock);
-	for (i = 0; i < q->nr_slots; i++) {
-		slot = q->slots[i];
-		if (slot->state == SST_SLOT_BUSY) {
-			list_del(&slot->node);
-			slot->file->in_flight--;
-			slot->file->used--;
-			q->stats.unplugged++;
-			sst_slot_free(q, slot);
-		} else if (slot->state == SST_SLOT_ZOMBIE && slot->file) {
-			slot->state = SST_SLOT_DONE;
-		} else if (slot->state == SST_SLOT_ZOMBIE) {
-			sst_slot_free(q, slot);
-		}
-	}
+	list_for_each_entry(chunk, &q->chunks, node)
+		for (i = 0; i < chunk->nr; i++)
+			sst_slot_recover(q, &chunk->slots[i]);
 	q->in_flight = 0;
 	q->zombies = 0;
+	q->overdue = 0;
 	spin_unlock_irq(&q->lock);
+	mutex_unlock(&q->grow_lock);
 }
 
 static int sst_start(struct sst_device *sst)
@@ -1156,7 +1249,7 @@ static void sst_stop(struct sst_device *sst)
 	sst_detach(sst);
 	cancel_delayed_work_sync(&q->timeout_work);
 	sst->vdev->config->del_vqs(sst->vdev);
-	sst_queue_end_all(q);
+	sst_queue_recover(q);
 }
 
 /* The device */
@@ -1177,7 +1270,7 @@ static void sst_release(struct device *dev)
 {
 	struct sst_device *sst = to_sst_device(dev);
 
-	sst_queue_free_slots(&sst->queue);
+	sst_chunks_free(&sst->queue.chunks);
 	kfree(sst->events.buffers);
 	cleanup_srcu_struct(&sst->srcu);
 	kfree(sst);

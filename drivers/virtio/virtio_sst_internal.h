@@ -48,6 +48,7 @@ static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE
 #define SST_REQUEST_TIMEOUT_MIN_MS	1
 #define SST_REQUEST_TIMEOUT_MAX_MS	(24 * 60 * 60 * 1000)
 
+struct sst_chunk;
 struct sst_device;
 struct sst_file;
 struct sst_queue;
@@ -92,9 +93,10 @@ enum sst_slot_state {
 
 /**
  * struct sst_slot - room for one request and its response
- * @node: FREE: on &sst_queue.free; FILLING: on the caller's list; BUSY: on
- *	&sst_queue.busy; DONE, or ZOMBIE with an unread ending: on
- *	&sst_file.done or on a reader's list
+ * @node: FREE: on &sst_queue.free; FILLING: on the caller's list; BUSY, or
+ *	ZOMBIE but not yet overdue: on &sst_queue.busy; DONE, or ZOMBIE with an
+ *	unread ending: on &sst_file.done or on a reader's list
+ * @chunk: what it was allocated with
  * @file: the owner; NULL when FREE, and when ZOMBIE with nothing left to read
  * @request: what the device reads
  * @response: what the device writes; never trusted, may change at any time while
@@ -107,10 +109,11 @@ enum sst_slot_state {
  * @last_serial: &sst_file.serial of the last owner, who may see what it left
  * @generation: counts the uses of the slot
  * @length: bytes of @response that the device says it wrote
- * @index: into &sst_queue.slots
+ * @index: tells slots of one queue from each other for ever
  * @status: SST_RESPONSE_* of an ending made by the driver
  * @state: who has it
  * @clock_runs: the kick is over, the device has to answer until @deadline
+ * @overdue: the device has not answered until @deadline
  * @by_driver: the ending was made by the driver; @response is not to be read
  *
  * All but the messages themselves is protected by &sst_queue.lock, except that
@@ -119,6 +122,7 @@ enum sst_slot_state {
  */
 struct sst_slot {
 	struct list_head node;
+	struct sst_chunk *chunk;
 	struct sst_file *file;
 	struct sst_request *request;
 	struct sst_response *response;
@@ -134,6 +138,7 @@ struct sst_slot {
 	u32 status;
 	enum sst_slot_state state;
 	bool clock_runs;
+	bool overdue;
 	bool by_driver;
 };
 
@@ -168,12 +173,16 @@ struct sst_stats {
  * @node: on &sst_queue.chunks
  * @memory: the messages, physically contiguous
  * @size: bytes of @memory
+ * @nr: number of slots
+ * @nr_free: how many of them are FREE, protected by &sst_queue.lock
  * @slots: the slots
  */
 struct sst_chunk {
 	struct list_head node;
 	void *memory;
 	size_t size;
+	unsigned int nr;
+	unsigned int nr_free;
 	struct sst_slot slots[];
 };
 
@@ -185,20 +194,24 @@ struct sst_chunk {
  * @vq: the virtqueue; constant from before the first request until after the
  *	last one
  * @free: FREE slots, the last used one first
- * @busy: BUSY slots, in the order in which they were handed to the device
- * @room: writers and pollers that wait for a FREE slot
- * @slots: slots by index, @capacity pointers, @nr_slots of them set
- * @capacity: slots that the virtqueue has room for; constant
- * @nr_slots: slots allocated so far
+ * @busy: slots that the device has and is not late with, in the order in which
+ *	they were handed to it
+ * @room: writers (exclusive) that wait for a place in the virtqueue, and pollers
+ * @room_wanted: one of them has found the virtqueue full
+ * @capacity: slots that the virtqueue has places for; constant
+ * @occupied: slots that have a place: FILLING, BUSY and ZOMBIE ones
+ * @nr_slots: slots in all; as many as have a place, or a response to be read
+ * @next_index: &sst_slot.index of the next new slot
  * @in_flight: number of BUSY slots
  * @zombies: number of ZOMBIE slots
+ * @overdue: how many of them the device is late with
  * @stopped: the virtqueue must not be touched any more
  * @batch: number of the last kick
  * @timeout_armed: @timeout_work is queued, or about to run
  * @timeout_at: when, in jiffies
  * @timeout_work: ends the requests that the device did not answer in time
  * @stats: counters
- * @grow_lock: held by the one who adds a chunk; taken before @lock
+ * @grow_lock: held by the one who adds or removes chunks; taken before @lock
  * @chunks: all chunks, protected by @grow_lock
  */
 struct sst_queue {
@@ -208,18 +221,21 @@ struct sst_queue {
 	struct list_head free;
 	struct list_head busy;
 	wait_queue_head_t room;
-	struct sst_slot **slots;
+	bool room_wanted;
 	unsigned int capacity;
+	unsigned int occupied;
 	unsigned int nr_slots;
+	unsigned int next_index;
 	unsigned int in_flight;
 	unsigned int zombies;
+	unsigned int overdue;
 	bool stopped;
 	u64 batch;
 	bool timeout_armed;
 	unsigned long timeout_at;
 	struct delayed_work timeout_work;
 	struct sst_stats stats;
-	struct mutex grow_lock;	/* serializes the adding of chunks */
+	struct mutex grow_lock;	/* the chunks */
 	struct list_head chunks;
 };
 

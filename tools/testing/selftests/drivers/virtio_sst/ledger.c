@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Load with a ledger: processes write requests and read responses, through one
+ * open file or one each, and every request is entered in memory that all share.
+ * In the end each accepted request must have ended exactly once, with its own
+ * data; a request whose file was closed must not have ended more than once.
+ */
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+
+#include "sst_test.h"
+
+enum {
+	ENTRY_NONE,	/* not written, or not accepted */
+	ENTRY_SENT,
+	ENTRY_ENDED,
+	ENTRY_CLOSED,	/* its file was closed before it was read */
+};
+
+struct options {
+	unsigned int processes;
+	unsigned int requests;	/* of each process */
+	unsigned int depth;	/* that a process has at once, at most */
+	unsigned int seed;
+	bool shared;		/* one open file for all */
+	bool signals;		/* processes are interrupted all the time */
+	bool closes;		/* files are closed with requests in flight */
+	bool timeouts;		/* some requests are answered too late, or never */
+	bool nonblock;
+};
+
+struct ledger {
+	unsigned int errors;
+	unsigned int timeouts;
+	unsigned int closed;
+	unsigned int ended;
+	unsigned char entry[];
+};
+
+struct worker {
+	const struct options *options;
+	struct ledger *ledger;
+	unsigned int number;
+	unsigned int random;
+	unsigned int sent;
+	unsigned int open;	/* of this process, without an answer so far */
+	unsigned int first_open;	/* entries before it have no open file */
+	int fd;
+};
+
+static unsigned int next_random(struct worker *w)
+{
+	/* Numerical Recipes' linear congruence: repeatable from the seed */
+	w->random = w->random * 1664525 + 1013904223;
+	return w->random >> 8;
+}
+
+static void complain(struct worker *w, const char *what, uint64_t id)
+{
+	__atomic_add_fetch(&w->ledger->errors, 1, __ATOMIC_SEQ_CST);
+	fprintf(stderr, "# process %u, request %llu: %s\n", w->number,
+		(unsigned long long)id, what);
+}
+
+static unsigned char pattern(uint64_t id)
+{
+	return id * 37 + 1;
+}
+
+static unsigned int pick_type(struct worker *w)
+{
+	if (!w->options->timeouts || next_random(w) % 16)
+		return SST_REQUEST_ECHO;
+	return TYPE_LATE;
+}
+
+static void prepare(struct worker *w, struct sst_request *req, uint64_t id)
+{
+	sst_prepare(req, pick_type(w), id);
+	memset(req->payload, pattern(id), SST_PAYLOAD_SIZE);
+}
+
+/* Write up to @n requests. They are entered before, and struck out if refused. */
+static void send_some(struct worker *w, struct sst_request *req, unsigned int n)
+{
+	uint64_t first = (uint64_t)w->number * w->options->requests + w->sent;
+	unsigned int i, accepted = 0;
+	ssize_t ret;
+
+	for (i = 0; i < n; i++) {
+		prepare(w, &req[i], first + i);
+		__atomic_store_n(&w->ledger->entry[first + i], ENTRY_SENT,
+				 __ATOMIC_SEQ_CST);
+	}
+	ret = write(w->fd, req, n * REQ);
+	if (ret > 0 && ret % REQ == 0)
+		accepted = ret / REQ;
+	else if (ret >= 0 || (errno != EAGAIN && errno != EINTR && errno != ENOBUFS))
+		complain(w, ret < 0 ? strerror(errno) : "odd return of write", first);
+	for (i = accepted; i < n; i++)
+		__atomic_store_n(&w->ledger->entry[first + i], ENTRY_NONE,
+				 __ATOMIC_SEQ_CST);
+	w->sent += accepted;
+	w->open += accepted;
+}
+
+static void check(struct worker *w, const struct sst_response *resp)
+{
+	uint64_t id = le64toh(resp->user_data);
+	unsigned int status = le32toh(resp->status);
+	unsigned char before;
+
+	if (id >= (uint64_t)w->options->processes * w->options->requests) {
+		complain(w, "user_data that nobody sent", id);
+		return;
+	}
+	before = __atomic_exchange_n(&w->ledger->entry[id], ENTRY_ENDED,
+				     __ATOMIC_SEQ_CST);
+	if (before != ENTRY_SENT)
+		complain(w, before == ENTRY_ENDED ? "ended twice" :
+			 before == ENTRY_CLOSED ? "ended after its file was closed" :
+			 "ended and never sent", id);
+	if (status == SST_RESPONSE_TIMEOUT && w->options->timeouts)
+		__atomic_add_fetch(&w->ledger->timeouts, 1, __ATOMIC_SEQ_CST);
+	else if (status != SST_RESPONSE_OK)
+		complain(w, "unexpected status", id);
+	else if (!all_bytes(resp->payload, pattern(id), SST_PAYLOAD_SIZE))
+		complain(w, "data of another request", id);
+	__atomic_add_fetch(&w->ledger->ended, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Read up to @n responses, whoever sent the requests. */
+static void receive_some(struct worker *w, struct sst_response *resp, unsigned int n)
+{
+	ssize_t ret = read(w->fd, resp, n * RESP);
+	unsigned int i;
+
+	if (ret < 0 && (errno == EAGAIN || errno == EINTR)) {
+		if (errno == EAGAIN)
+			sst_poll(w->fd, POLLIN, 100);
+		return;
+	}
+	if (ret <= 0 || ret % RESP) {
+		complain(w, ret < 0 ? strerror(errno) : "odd return of read", 0);
+		return;
+	}
+	for (i = 0; i < ret / RESP; i++)
+		check(w, &resp[i]);
+	w->open -= i;
+}
+
+/* Close the file with what it has in flight, and open another one. */
+static void reopen(struct worker *w)
+{
+	uint64_t base = (uint64_t)w->number * w->options->requests;
+	unsigned char sent;
+	unsigned int i;
+
+	close(w->fd);
+	for (i = w->first_open; i < w->sent; i++) {
+		sent = ENTRY_SENT;
+		if (__atomic_compare_exchange_n(&w->ledger->entry[base + i], &sent,
+						ENTRY_CLOSED, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_SEQ_CST))
+			__atomic_add_fetch(&w->ledger->closed, 1, __ATOMIC_SEQ_CST);
+	}
+	w->first_open = w->sent;
+	w->open = 0;
+	w->fd = sst_open(O_RDWR | (w->options->nonblock ? O_NONBLOCK : 0));
+	if (w->fd < 0)
+		complain(w, strerror(errno), 0);
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+static void be_interrupted(void)
+{
+	struct itimerval t = { { 0, 3000 }, { 0, 3000 } };
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static unsigned int min_of(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * With a shared file each process reads as many responses as it has sent
+ * requests, so that all are read in the end, by whomever.
+ */
+static void work(struct worker *w)
+{
+	unsigned int depth = w->options->depth;
+	struct sst_response *resp = calloc(depth, RESP);
+	struct sst_request *req = calloc(depth, REQ);
+
+	if (!req || !resp)
+		abort();
+	if (w->options->signals)
+		be_interrupted();
+	while (w->sent < w->options->requests || w->open) {
+		unsigned int left = min_of(depth - w->open,
+					   w->options->requests - w->sent);
+
+		if (left && (!w->open || next_random(w) % 2))
+			send_some(w, req, 1 + next_random(w) % left);
+		else
+			receive_some(w, resp, 1 + next_random(w) % w->open);
+		if (w->options->closes && next_random(w) % 64 == 0)
+			reopen(w);
+	}
+	free(resp);
+	free(req);
+}
+
+static void worker(const struct options *o, struct ledger *ledger,
+		   unsigned int number, int shared_fd)
+{
+	struct worker w = {
+		.options = o,
+		.ledger = ledger,
+		.number = number,
+		.random = o->seed * 2654435761U + number,
+		.fd = shared_fd,
+	};
+
+	if (!o->shared)
+		w.fd = sst_open(O_RDWR | (o->nonblock ? O_NONBLOCK : 0));
+	if (w.fd < 0)
+		complain(&w, strerror(errno), 0);
+	else
+		work(&w);
+	_exit(0);
+}
+
+static unsigned int settle(const struct options *o, const struct ledger *ledger)
+{
+	uint64_t all = (uint64_t)o->processes * o->requests, i;
+	unsigned int errors = ledger->errors;
+
+	for (i = 0; i < all; i++) {
+		if (ledger->entry[i] == ENTRY_ENDED || ledger->entry[i] == ENTRY_CLOSED)
+			continue;
+		errors++;
+		fprintf(stderr, "# request %llu: never ended\n", (unsigned long long)i);
+	}
+	if (ledger->ended + ledger->closed != all) {
+		errors++;
+		fprintf(stderr, "# %u ended and %u closed of %llu\n", ledger->ended,
+			ledger->closed, (unsigned long long)all);
+	}
+	printf("# %llu requests, %u ended, %u of them by time-out, %u closed, %u errors\n",
+	       (unsigned long long)all, ledger->ended, ledger->timeouts,
+	       ledger->closed, errors);
+	return errors;
+}
+
+static int usage(void)
+{
+	fprintf(stderr,
+		"usage: ledger [-p PROCESSES] [-n REQUESTS] [-d DEPTH] [-r SEED] [-s] [-i] [-c] [-t] [-b]\n"
+		"-s one shared file, -i interrupted, -c closes, -t time-outs, -b nonblocking\n");
+	return 2;
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "p:n:d:r:sictb")) != -1) {
+		switch (c) {
+		case 'p':
+			o->processes = atoi(optarg);
+			break;
+		case 'n':
+			o->requests = atoi(optarg);
+			break;
+		case 'd':
+			o->depth = atoi(optarg);
+			break;
+		case 'r':
+			o->seed = atoi(optarg);
+			break;
+		case 's':
+			o->shared = true;
+			break;
+		case 'i':
+			o->signals = true;
+			break;
+		case 'c':
+			o->closes = true;
+			break;
+		case 't':
+			o->timeouts = true;
+			break;
+		case 'b':
+			o->nonblock = true;
+			break;
+		default:
+			return usage();
+		}
+	}
+	return o->processes && o->requests && o->depth && optind == argc ? 0 : usage();
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .processes = 4, .requests = 1000, .depth = 8, .seed = 1 };
+	struct ledger *ledger;
+	unsigned int i;
+	int fd = -1;
+
+	if (parse(argc, argv, &o))
+		return 2;
+	ledger = mmap(NULL, sizeof(*ledger) + (size_t)o.processes * o.requests,
+		      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (ledger == MAP_FAILED) {
+		perror("ledger");
+		return 1;
+	}
+	if (o.shared) {
+		fd = sst_open(O_RDWR | (o.nonblock ? O_NONBLOCK : 0));
+		if (fd < 0) {
+			perror(sst_device());
+			return 1;
+		}
+	}
+	for (i = 0; i < o.processes; i++)
+		if (!fork())
+			worker(&o, ledger, i, fd);
+	while (wait(NULL) > 0)
+		;
+	return settle(&o, ledger) ? 1 : 0;
+}

@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Loads of many kinds with a ledger: each request ends exactly once.
+set -u
+cd "$(dirname "$0")" || exit 1
+name=$(basename "${SST_DEVICE:-/dev/sst0}")
+attribute=/sys/class/virtio-sst/$name/request_timeout_ms
+n=0
+failed=0
+
+run() {
+	what=$1
+	shift
+	n=$((n + 1))
+	if ./ledger -r "$n" "$@"; then
+		echo "ok $n $what"
+	else
+		echo "not ok $n $what"
+		failed=$((failed + 1))
+	fi
+}
+
+echo "TAP version 13"
+echo "1..9"
+requests=${SST_LEDGER_REQUESTS:-2000}
+run "one process, depth 1" -p 1 -d 1 -n "$requests"
+run "one process, depth 32" -p 1 -d 32 -n "$requests"
+run "8 processes, a file each" -p 8 -d 8 -n "$requests"
+run "8 processes on one file" -p 8 -d 4 -n "$requests" -s
+run "more processes than slots, full queue" -p 12 -d 32 -n "$requests"
+run "nonblocking" -p 6 -d 32 -n "$requests" -b
+run "interrupted all the time" -p 4 -d 16 -n "$requests" -i
+run "closed all the time with requests in flight" -p 4 -d 16 -n "$requests" -c
+timeout=$(cat "$attribute")
+echo 150 >"$attribute"
+run "time-outs and late answers" -p 4 -d 8 -n "$((requests / 4))" -t
+echo "$timeout" >"$attribute"
+[ "$failed" -eq 0 ]

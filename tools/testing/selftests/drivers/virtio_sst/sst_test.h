@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tests of the virtio SST driver share.
+ *
+ * The device must answer some request types in special ways, as vhost-user-sst
+ * does with the options that the file "backend-options" lists.
+ */
+#ifndef SST_TEST_H
+#define SST_TEST_H
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/virtio_sst.h>
+
+#define REQ		sizeof(struct sst_request)
+#define RESP		sizeof(struct sst_response)
+
+/* Request types with special answers */
+enum {
+	TYPE_NEVER = 100,	/* none */
+	TYPE_LATE = 101,	/* ECHO after 300 ms */
+	TYPE_WRONG_ID = 102,	/* with another request_id and user_data */
+	TYPE_SHORT = 103,	/* 100 bytes only, and it says so */
+	TYPE_LONG = 104,	/* claims to be 4294967295 bytes long */
+	TYPE_DIRTY = 105,	/* header only, and it claims to be complete */
+	TYPE_FILL = 106,	/* payload all 0xaa */
+	TYPE_EMPTY = 107,	/* no byte, and it says so */
+	TYPE_BREAK = 108,	/* an ID that was never offered: breaks the queue */
+	TYPE_NO_DEVICE = 109,	/* status NO_DEVICE */
+	TYPE_UNKNOWN = 110,	/* status INVALID: no special answer */
+};
+
+#define LATE_MS		300
+#define FILL_BYTE	0xaa
+
+static inline const char *sst_device(void)
+{
+	const char *path = getenv("SST_DEVICE");
+
+	return path ? path : "/dev/sst0";
+}
+
+static inline const char *sst_name(void)
+{
+	return strrchr(sst_device(), '/') + 1;
+}
+
+static inline int sst_open(int flags)
+{
+	return open(sst_device(), flags | O_CLOEXEC);
+}
+
+static inline unsigned long long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
+static inline void sleep_ms(unsigned int ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
+
+	while (nanosleep(&t, &t) && errno == EINTR)
+		;
+}
+
+static inline void sst_prepare(struct sst_request *req, unsigned int type,
+			       unsigned long long user_data)
+{
+	memset(req, 0, sizeof(*req));
+	req->type = htole32(type);
+	req->user_data = htole64(user_data);
+}
+
+/* Returns 0, or -errno */
+static inline int sst_send(int fd, unsigned int type, unsigned long long user_data)
+{
+	struct sst_request req;
+	ssize_t n;
+
+	sst_prepare(&req, type, user_data);
+	n = write(fd, &req, sizeof(req));
+	return n == sizeof(req) ? 0 : n < 0 ? -errno : -EPROTO;
+}
+
+/* Returns 0, or -errno */
+static inline int sst_receive(int fd, struct sst_response *resp)
+{
+	ssize_t n = read(fd, resp, sizeof(*resp));
+
+	return n == sizeof(*resp) ? 0 : n < 0 ? -errno : -EPROTO;
+}
+
+static inline short sst_poll(int fd, short events, int timeout_ms)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, timeout_ms) > 0 ? p.revents : 0;
+}
+
+static inline bool all_bytes(const void *p, unsigned char byte, size_t n)
+{
+	const unsigned char *b = p;
+
+	while (n--)
+		if (*b++ != byte)
+			return false;
+	return true;
+}
+
+static inline void sst_attr_path(char *path, const char *name)
+{
+	snprintf(path, PATH_MAX, "/sys/class/virtio-sst/%s/%s", sst_name(), name);
+}
+
+static inline int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static inline int read_file(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	if (n < 0)
+		n = -errno;
+	else
+		text[n] = 0;
+	close(fd);
+	return n;
+}
+
+static inline int sst_attr_set(const char *name, const char *text)
+{
+	char path[PATH_MAX];
+
+	sst_attr_path(path, name);
+	return write_file(path, text);
+}
+
+static inline int sst_attr_get(const char *name, char *text, size_t size)
+{
+	char path[PATH_MAX];
+
+	sst_attr_path(path, name);
+	return read_file(path, text, size);
+}
+
+static inline int sst_set_timeout(unsigned int ms)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", ms);
+	return sst_attr_set("request_timeout_ms", text);
+}
+
+/* A counter of the file "stats", or -1 */
+static inline long long sst_stat(const char *name)
+{
+	char text[4096], *line, *rest = text;
+	size_t length = strlen(name);
+
+	if (sst_attr_get("stats", text, sizeof(text)) < 0)
+		return -1;
+	while ((line = strsep(&rest, "\n")))
+		if (!strncmp(line, name, length) && line[length] == ' ')
+			return atoll(line + length + 1);
+	return -1;
+}
+
+/* Wait up to 10 s until a counter has a value. Returns the last one seen. */
+static inline long long sst_wait_stat(const char *name, long long value)
+{
+	unsigned long long end = now_ms() + 10000;
+	long long seen;
+
+	while ((seen = sst_stat(name)) != value && now_ms() < end)
+		sleep_ms(10);
+	return seen;
+}
+
+/* Name of the virtio device, such as "virtio0" */
+static inline int sst_virtio_name(char *name, size_t size)
+{
+	char path[PATH_MAX], link[PATH_MAX];
+	ssize_t n;
+
+	sst_attr_path(path, "device");
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return -errno;
+	link[n] = 0;
+	snprintf(name, size, "%s", strrchr(link, '/') + 1);
+	return 0;
+}
+
+static inline int sst_driver_do(const char *what, const char *virtio_name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/virtio/drivers/virtio-sst/%s", what);
+	return write_file(path, virtio_name);
+}
+
+/* Unbind and bind the driver, and wait for the device file. Returns 0, or -errno */
+static inline int sst_rebind(void)
+{
+	unsigned long long end = now_ms() + 10000;
+	char name[NAME_MAX];
+	int ret;
+
+	ret = sst_virtio_name(name, sizeof(name));
+	if (!ret)
+		ret = sst_driver_do("unbind", name);
+	if (!ret)
+		ret = sst_driver_do("bind", name);
+	while (!ret && access(sst_device(), F_OK) && now_ms() < end)
+		sleep_ms(10);
+	return ret;
+}
+
+#endif /* SST_TEST_H */
