@@ -53,6 +53,12 @@ static inline const char *sst_device(void)
 	return path ? path : "/dev/sst0";
 }
 
+/* Whether the device answers one request after the other, as the existing one */
+static inline bool sst_serial(void)
+{
+	return getenv("SST_SERIAL");
+}
+
 static inline const char *sst_name(void)
 {
 	return strrchr(sst_device(), '/') + 1;
