@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The SST device: its rings, its configuration space, its model. */
+
+#ifndef SST_DEVICE_H
+#define SST_DEVICE_H
+
+#include "eventq.h"
+#include "model.h"
+#include "options.h"
+#include "requestq.h"
+#include "vhost-user.h"
+
+enum sst_ring {
+	SST_RING_REQUEST = 0,
+	SST_RING_RESPONSE = 1,
+	SST_RING_EVENT = 2,
+	SST_NR_RINGS
+};
+
+/**
+ * struct sst_device - the device
+ * @options: how it behaves
+ * @vu: the front-end's view of it
+ * @model: what it simulates
+ * @requests: the request queue
+ * @events: the event queue
+ */
+struct sst_device {
+	const struct options *options;
+	struct vu_dev vu;
+	struct model model;
+	struct requestq requests;
+	struct eventq events;
+};
+
+/* Return: 0, or -1 with errno set */
+int device_init(struct sst_device *dev, const struct options *options,
+		struct loop *loop);
+void device_destroy(struct sst_device *dev);
+
+/* Makes the device as new, for the next front-end */
+void device_reset(struct sst_device *dev);
+
+#endif /* SST_DEVICE_H */

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The event queue: sends an event every so often. */
+
+#include <endian.h>
+#include <string.h>
+
+#include "eventq.h"
+#include "log.h"
+#include "util.h"
+
+static void make_event(const struct eventq *q, struct sst_event *event)
+{
+	memset(event, 0, sizeof(*event));
+	event->type = htole32(EVENTQ_TYPE_TICK);
+	event->timestamp = htole64(q->model->time);
+	/* Dropped ones count, so that the driver's side can see the gap */
+	event->data = htole64(q->sent + q->dropped);
+}
+
+/* Fills the buffer in q->chain. Return: bytes written, or -1 */
+static int fill_buffer(const struct eventq *q)
+{
+	struct sst_event event;
+
+	if (q->chain.in_len < sizeof(event)) {
+		log_fault("event buffer of %llu bytes",
+			  (unsigned long long)q->chain.in_len);
+		return 0;
+	}
+	make_event(q, &event);
+	if (!virtq_write(&q->vu->mem, q->chain.seg + q->chain.nr_out, &event,
+			 sizeof(event)))
+		return -1;
+	return sizeof(event);
+}
+
+/* Sends one event. Return: whether there was a buffer for it */
+static bool send_event(struct eventq *q)
+{
+	struct virtq *vq = &q->ring->vq;
+	int ret = virtq_pop(vq, &q->vu->mem, &q->chain);
+	int len;
+
+	if (!ret)
+		return false;
+	if (ret < 0) {
+		vu_ring_error(q->vu, q->index, vq->error);
+		return false;
+	}
+	len = fill_buffer(q);
+	if (len < 0) {
+		vu_ring_error(q->vu, q->index, "buffer is not memory any more");
+		return false;
+	}
+	if (len)
+		q->sent++;
+	else
+		q->dropped++;
+	virtq_push(vq, q->chain.head, (uint32_t)len);
+	return true;
+}
+
+/* After a pause several events may be due at once: as many as have a buffer */
+static void timer_ready(struct watch *watch)
+{
+	struct eventq *q = container_of(watch, struct eventq, timer);
+	uint64_t due = timer_read(watch->fd);
+
+	while (q->ring && due && send_event(q))
+		due--;
+	if (!q->ring)
+		return;
+	q->dropped += due;
+	vu_ring_call(q->ring);
+}
+
+int eventq_init(struct eventq *q)
+{
+	int fd = timer_open();
+
+	if (fd < 0)
+		return -1;
+	q->timer.ready = timer_ready;
+	return loop_add(q->loop, &q->timer, fd);
+}
+
+void eventq_destroy(struct eventq *q)
+{
+	close_fd(&q->timer.fd);
+	virtq_chain_free(&q->chain);
+}
+
+void eventq_start(struct eventq *q)
+{
+	q->ring = &q->vu->rings[q->index];
+	/* Buffers are taken when an event is due, whenever they were added */
+	virtq_disable_kick(&q->ring->vq);
+	timer_set_periodic(q->timer.fd, q->interval_ns);
+}
+
+void eventq_stop(struct eventq *q)
+{
+	q->ring = NULL;
+	timer_set_periodic(q->timer.fd, 0);
+}

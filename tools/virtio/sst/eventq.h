@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The event queue: sends an event every so often. */
+
+#ifndef SST_EVENTQ_H
+#define SST_EVENTQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop.h"
+#include "model.h"
+#include "vhost-user.h"
+
+/* Type of the events */
+#define EVENTQ_TYPE_TICK	1
+
+/**
+ * struct eventq - the event queue
+ * @interval_ns: time between two events
+ * @loop: the loop that serves it
+ * @model: gives the simulated time
+ * @vu: the front-end's view
+ * @index: number of the ring
+ * @ring: the ring, NULL while it does not run
+ * @timer: expires when an event is due
+ * @chain: the buffer just taken
+ * @sent: events sent, since the front-end connected
+ * @dropped: events for which there was no buffer, since then
+ */
+struct eventq {
+	uint64_t interval_ns;
+	struct loop *loop;
+	struct model *model;
+	struct vu_dev *vu;
+	unsigned int index;
+	struct vu_ring *ring;
+	struct watch timer;
+	struct virtq_chain chain;
+	uint64_t sent;
+	uint64_t dropped;
+};
+
+/* The members up to @index are set. Return: 0, or -1 with errno set */
+int eventq_init(struct eventq *q);
+void eventq_destroy(struct eventq *q);
+
+void eventq_start(struct eventq *q);
+void eventq_stop(struct eventq *q);
+
+#endif /* SST_EVENTQ_H */

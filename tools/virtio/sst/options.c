@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The command line. */
+
+#include <getopt.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "log.h"
+#include "options.h"
+#include "parse.h"
+
+/* One second short of 12 days: more than a test waits for */
+#define MAX_USEC	UINT64_C(1000000000000)
+#define MAX_MSEC	UINT64_C(1000000000)
+
+/* Features that can be chosen, by name */
+static const struct {
+	const char *name;
+	uint64_t mask;
+} feature_names[] = {
+	{ "none", 0 },
+	{ "version_1", BIT64(VIRTIO_F_VERSION_1) },
+	{ "indirect", BIT64(VIRTIO_RING_F_INDIRECT_DESC) },
+	{ "event_idx", BIT64(VIRTIO_RING_F_EVENT_IDX) },
+	{ "echo", BIT64(SST_F_ECHO) },
+	{ "compute", BIT64(SST_F_COMPUTE) },
+	{ "memory", BIT64(SST_F_MEMORY) },
+	{ "events", BIT64(SST_F_EVENTS) },
+	{ "reset", BIT64(SST_F_RESET) },
+};
+
+static uint64_t default_features(const struct options *options)
+{
+	uint64_t features;
+
+	if (options->existing)
+		return 0;
+	features = OPTIONS_SST_FEATURES | BIT64(VIRTIO_F_VERSION_1) |
+		   BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
+		   BIT64(VIRTIO_RING_F_EVENT_IDX);
+	if (!options->events_ns)
+		features &= ~BIT64(SST_F_EVENTS);
+	return features;
+}
+
+static bool apply_feature(uint64_t *features, const char *word)
+{
+	bool take_away = *word == '-';
+	unsigned int i;
+
+	if (*word == '-' || *word == '+')
+		word++;
+	for (i = 0; i < ARRAY_SIZE(feature_names); i++) {
+		if (strcmp(feature_names[i].name, word))
+			continue;
+		if (take_away)
+			*features &= ~feature_names[i].mask;
+		else
+			*features |= feature_names[i].mask;
+		return true;
+	}
+	return false;
+}
+
+/* A list that begins with a sign changes the default, others replace it */
+static bool choose_features(struct options *options)
+{
+	const char *text = options->feature_words;
+	char copy[256], *word, *save;
+
+	options->features = default_features(options);
+	if (!text)
+		return true;
+	if (!parse_copy(text, copy, sizeof(copy)))
+		return false;
+	if (*text != '+' && *text != '-')
+		options->features = 0;
+	word = strtok_r(copy, ",", &save);
+	if (!word)
+		return false;
+	for (; word; word = strtok_r(NULL, ",", &save))
+		if (!apply_feature(&options->features, word))
+			return false;
+	return true;
+}
+
+static bool set_socket(struct options *options, const char *arg)
+{
+	size_t len = strlen(arg);
+
+	options->socket = arg;
+	return len && len < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
+static bool set_features(struct options *options, const char *arg)
+{
+	options->feature_words = arg;
+	return choose_features(options);
+}
+
+static bool set_queue_size(struct options *options, const char *arg)
+{
+	uint64_t size;
+
+	if (!parse_number(arg, VIRTQ_MAX_SIZE, &size))
+		return false;
+	options->queue_size = (uint32_t)size;
+	return size >= 2 && !(size & (size - 1));
+}
+
+static bool set_device_id(struct options *options, const char *arg)
+{
+	uint64_t id;
+
+	if (!parse_number(arg, UINT32_MAX, &id))
+		return false;
+	options->device_id = (uint32_t)id;
+	return true;
+}
+
+static bool set_latency(struct options *options, const char *arg)
+{
+	uint64_t latency, jitter = 0;
+	char copy[64], *comma;
+
+	if (!parse_copy(arg, copy, sizeof(copy)))
+		return false;
+	comma = strchr(copy, ',');
+	if (comma)
+		*comma++ = '\0';
+	if (!parse_number(copy, MAX_USEC, &latency) ||
+	    (comma && !parse_number(comma, MAX_USEC, &jitter)))
+		return false;
+	options->requestq.latency_ns = latency * NSEC_PER_USEC;
+	options->requestq.jitter_ns = jitter * NSEC_PER_USEC;
+	return true;
+}
+
+static bool set_answer(struct options *options, const char *arg)
+{
+	return answer_parse(&options->answers, arg);
+}
+
+static bool set_events(struct options *options, const char *arg)
+{
+	uint64_t interval;
+
+	if (!parse_number(arg, MAX_MSEC, &interval))
+		return false;
+	options->events_ns = interval * NSEC_PER_MSEC;
+	return interval;
+}
+
+static bool set_poll(struct options *options, const char *arg)
+{
+	uint64_t duration;
+
+	if (!parse_number(arg, MAX_USEC, &duration))
+		return false;
+	options->requestq.poll = true;
+	options->requestq.poll_ns = duration * NSEC_PER_USEC;
+	return true;
+}
+
+static bool set_quirks(struct options *options, const char *arg)
+{
+	options->existing = true;
+	options->requestq.existing = true;
+	return !strcmp(arg, "existing");
+}
+
+static bool set_backend_req(struct options *options, const char *arg)
+{
+	(void)arg;
+	options->backend_req = true;
+	return true;
+}
+
+static bool set_verbose(struct options *options, const char *arg)
+{
+	(void)arg;
+	options->verbose = true;
+	return true;
+}
+
+/**
+ * struct option_type - an option
+ * @name: its long name
+ * @arg: name of its argument, or NULL when it takes none
+ * @accepted: what is accepted as the argument
+ * @help: what it is for
+ * @set: enters it, NULL for those that options_parse() handles itself
+ */
+struct option_type {
+	const char *name;
+	const char *arg;
+	const char *accepted;
+	const char *help;
+	bool (*set)(struct options *options, const char *arg);
+};
+
+static const struct option_type option_types[] = {
+	{ "socket", "PATH", "a path of at most 107 bytes",
+	  "serve front-ends on this socket (required)", set_socket },
+	{ "features", "LIST",
+	  "NAME,... or +NAME,-NAME,... of version_1, indirect, event_idx, echo, compute, memory, events, reset, none",
+	  "features to offer, or changes to the default", set_features },
+	{ "queue-size", "N", "a power of two from 2 to 32768",
+	  "largest queue that is accepted (256)", set_queue_size },
+	{ "device-id", "N", "a number of 32 bits",
+	  "device_id in configuration space (0)", set_device_id },
+	{ "latency", "US[,JITTER]", "microseconds, at most 1000000000000",
+	  "answer each request this long after its arrival", set_latency },
+	{ "events", "MS", "milliseconds, from 1 to 1000000000",
+	  "send an event every MS milliseconds", set_events },
+	{ "poll", "US", "microseconds, at most 1000000000000",
+	  "busy-poll, sleep after US without a request (0: never)", set_poll },
+	{ "quirks", "existing", "existing",
+	  "behave as the existing device", set_quirks },
+	{ "answer", "TYPE=BEHAVIOUR", ANSWER_SYNTAX,
+	  "for tests: answer requests of a type in this way", set_answer },
+	{ "backend-req", NULL, NULL,
+	  "for tests: let User Mode Linux notice the end of this program",
+	  set_backend_req },
+	{ "verbose", NULL, NULL, "log every message and state", set_verbose },
+	{ "help", NULL, NULL, "print this text", NULL },
+	{ "version", NULL, NULL, "print the version", NULL },
+};
+
+#define NR_OPTIONS	ARRAY_SIZE(option_types)
+
+/* getopt_long() returns the index of an option, after this */
+#define OPTION_BASE	256
+
+static void print_help(void)
+{
+	char left[64];
+	unsigned int i;
+
+	puts("Usage: vhost-user-sst --socket PATH [OPTION]...\n"
+	     "Serve an SST device to one vhost-user front-end after the other.\n");
+	for (i = 0; i < NR_OPTIONS; i++) {
+		const struct option_type *type = &option_types[i];
+
+		snprintf(left, sizeof(left), "--%s%s%s", type->name,
+			 type->arg ? " " : "", type->arg ? type->arg : "");
+		printf("  %-25s  %s\n", left, type->help);
+	}
+	puts("\nArguments:");
+	for (i = 0; i < NR_OPTIONS; i++)
+		if (option_types[i].accepted)
+			printf("  --%s: %s\n", option_types[i].name,
+			       option_types[i].accepted);
+}
+
+static void print_unknown(const char *word)
+{
+	char list[512] = "";
+	size_t used = 0;
+	unsigned int i;
+
+	for (i = 0; i < NR_OPTIONS; i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used,
+					 " --%s%s%s", option_types[i].name,
+					 option_types[i].arg ? " " : "",
+					 option_types[i].arg ?
+					 option_types[i].arg : "");
+	log_error("%s: accepted are%s", word, list);
+}
+
+static void make_long_options(struct option *long_options)
+{
+	unsigned int i;
+
+	memset(long_options, 0, (NR_OPTIONS + 1) * sizeof(*long_options));
+	for (i = 0; i < NR_OPTIONS; i++) {
+		long_options[i].name = option_types[i].name;
+		long_options[i].has_arg = option_types[i].arg ?
+					  required_argument : no_argument;
+		long_options[i].val = OPTION_BASE + (int)i;
+	}
+}
+
+static enum options_result apply(struct options *options,
+				 const struct option_type *type)
+{
+	if (!type->set) {
+		if (!strcmp(type->name, "help"))
+			print_help();
+		else
+			puts("vhost-user-sst " SST_TOOLS_VERSION);
+		return OPTIONS_DONE;
+	}
+	if (type->set(options, optarg))
+		return OPTIONS_RUN;
+	log_error("--%s %s: accepted is %s", type->name, optarg,
+		  type->accepted);
+	return OPTIONS_WRONG;
+}
+
+/* What can only be judged when all options are known */
+static enum options_result finish(struct options *options)
+{
+	if (!options->socket) {
+		log_error("--socket PATH is missing");
+		return OPTIONS_WRONG;
+	}
+	if (options->existing && options->events_ns) {
+		log_error("--events MS: accepted without --quirks existing");
+		return OPTIONS_WRONG;
+	}
+	choose_features(options);
+	options->requestq.answers = &options->answers;
+	return OPTIONS_RUN;
+}
+
+enum options_result options_parse(struct options *options, int argc,
+				  char **argv)
+{
+	struct option long_options[NR_OPTIONS + 1];
+	enum options_result result = OPTIONS_RUN;
+	int c;
+
+	memset(options, 0, sizeof(*options));
+	options->queue_size = 256;
+	make_long_options(long_options);
+	opterr = 0;
+	while (result == OPTIONS_RUN) {
+		c = getopt_long(argc, argv, ":", long_options, NULL);
+		if (c == -1)
+			break;
+		if (c < OPTION_BASE) {
+			print_unknown(argv[optind > 1 ? optind - 1 : 1]);
+			return OPTIONS_WRONG;
+		}
+		result = apply(options, &option_types[c - OPTION_BASE]);
+	}
+	if (result != OPTIONS_RUN)
+		return result;
+	if (optind < argc) {
+		print_unknown(argv[optind]);
+		return OPTIONS_WRONG;
+	}
+	return finish(options);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A request queue: takes requests, lets the model answer them, in time. */
+
+#ifndef SST_REQUESTQ_H
+#define SST_REQUESTQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "answer.h"
+#include "loop.h"
+#include "model.h"
+#include "vhost-user.h"
+
+/**
+ * struct requestq_options - how a request queue behaves
+ * @latency_ns: time from a request to its answer
+ * @jitter_ns: up to this much longer, different for each request
+ * @poll: look for requests instead of waiting for a kick
+ * @poll_ns: how long after the last request, 0 for ever
+ * @existing: behave as the existing device: one request at a time
+ * @answers: answers that differ from the model's
+ */
+struct requestq_options {
+	uint64_t latency_ns;
+	uint64_t jitter_ns;
+	bool poll;
+	uint64_t poll_ns;
+	bool existing;
+	const struct answer_table *answers;
+};
+
+struct pending;
+
+/**
+ * struct requestq - a request queue
+ * @options: how it behaves
+ * @loop: the loop that serves it
+ * @model: answers the requests
+ * @vu: the front-end's view
+ * @index: number of the ring
+ * @ring: the ring, NULL while it does not run
+ * @kick: the driver's kicks
+ * @timer: expires when the next answer is due
+ * @chain: the chain just taken
+ * @heap: requests whose answer is not due yet, a heap with the next one first
+ * @nr_pending: their number
+ * @now: when the requests that are being taken were found
+ * @sequence: number of the next request
+ * @random: state of the generator that makes the jitter
+ * @spin_until: when polling ends, if no request comes
+ * @again: the ring must be looked at without a kick
+ * @requests: requests taken, since the front-end connected
+ */
+struct requestq {
+	const struct requestq_options *options;
+	struct loop *loop;
+	struct model *model;
+	struct vu_dev *vu;
+	unsigned int index;
+	struct vu_ring *ring;
+	struct watch kick;
+	struct watch timer;
+	struct virtq_chain chain;
+	struct pending **heap;
+	uint32_t nr_pending;
+	uint64_t now;
+	uint64_t sequence;
+	uint64_t random;
+	uint64_t spin_until;
+	bool again;
+	uint64_t requests;
+};
+
+/* The members up to @index are set. Return: 0, or -1 with errno set */
+int requestq_init(struct requestq *q);
+void requestq_destroy(struct requestq *q);
+
+/* Begins to serve the ring. Return: whether that was possible */
+bool requestq_start(struct requestq *q);
+
+/* Drops what is pending and leaves the ring alone */
+void requestq_stop(struct requestq *q);
+
+/*
+ * Does the work that no descriptor announces.
+ * Return: whether it wants to be called again without sleeping
+ */
+bool requestq_busy(struct requestq *q);
+
+#endif /* SST_REQUESTQ_H */

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vhost-user-sst: the SST device in a process of its own, for User Mode Linux
+ * and for virtual machines with vhost-user.
+ *
+ * One thread does everything, in one event loop:
+ *
+ *	server		listening socket; while a front-end is served, others wait
+ *	conn		its connection: bytes and descriptors to messages
+ *	vhost-user	messages to memory table and rings
+ *	device		SST device on these: requestq, eventq, both with virtq
+ *	model		what is simulated
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include "conn.h"
+#include "device.h"
+#include "log.h"
+#include "loop.h"
+#include "options.h"
+#include "server.h"
+#include "util.h"
+
+/**
+ * struct daemon - the program
+ * @options: the command line
+ * @loop: the event loop
+ * @server: the listening socket
+ * @listening: waits for a front-end, while none is served
+ * @signals: waits for a signal to end
+ * @conn: connection to the front-end
+ * @device: the device
+ */
+struct daemon {
+	struct options options;
+	struct loop loop;
+	struct server server;
+	struct watch listening;
+	struct watch signals;
+	struct conn conn;
+	struct sst_device device;
+};
+
+static void wait_for_client(struct daemon *daemon)
+{
+	if (!loop_add(&daemon->loop, &daemon->listening, daemon->server.fd))
+		return;
+	log_error("cannot wait for a front-end: %s", strerror(errno));
+	loop_stop(&daemon->loop);
+}
+
+static void conn_closed(struct conn *conn)
+{
+	struct daemon *daemon = container_of(conn, struct daemon, conn);
+
+	log_debug("front-end disconnected");
+	device_reset(&daemon->device);
+	wait_for_client(daemon);
+}
+
+static void listening_ready(struct watch *watch)
+{
+	struct daemon *daemon = container_of(watch, struct daemon, listening);
+	int fd = server_accept(&daemon->server);
+
+	if (fd < 0)
+		return;
+	if (conn_open(&daemon->conn, fd)) {
+		log_error("cannot serve a front-end: %s", strerror(errno));
+		close(fd);
+		return;
+	}
+	log_debug("front-end connected");
+	loop_remove(&daemon->loop, watch);
+}
+
+static void signals_ready(struct watch *watch)
+{
+	struct daemon *daemon = container_of(watch, struct daemon, signals);
+
+	loop_stop(&daemon->loop);
+}
+
+static int watch_signals(struct daemon *daemon)
+{
+	sigset_t set;
+	int fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -1;
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	daemon->signals.ready = signals_ready;
+	return loop_add(&daemon->loop, &daemon->signals, fd);
+}
+
+static int daemon_init(struct daemon *daemon)
+{
+	daemon->listening.fd = -1;
+	daemon->listening.ready = listening_ready;
+	daemon->conn.loop = &daemon->loop;
+	daemon->conn.vu = &daemon->device.vu;
+	daemon->conn.closed = conn_closed;
+	daemon->conn.watch.fd = -1;
+	if (loop_init(&daemon->loop) || watch_signals(daemon))
+		return -1;
+	return device_init(&daemon->device, &daemon->options, &daemon->loop);
+}
+
+static void daemon_destroy(struct daemon *daemon)
+{
+	conn_close(&daemon->conn);
+	device_destroy(&daemon->device);
+	close_fd(&daemon->signals.fd);
+	loop_destroy(&daemon->loop);
+}
+
+static int serve(struct daemon *daemon)
+{
+	int status = server_open(&daemon->server, daemon->options.socket);
+
+	if (status)
+		return status;
+	wait_for_client(daemon);
+	printf("vhost-user-sst: listening on %s\n", daemon->options.socket);
+	fflush(stdout);
+	if (loop_run(&daemon->loop)) {
+		log_error("cannot wait for events: %s", strerror(errno));
+		status = EXIT_FAILED;
+	}
+	server_close(&daemon->server);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon daemon;
+	int status;
+
+	switch (options_parse(&daemon.options, argc, argv)) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_DONE:
+		return EXIT_DONE;
+	case OPTIONS_WRONG:
+		return EXIT_USAGE;
+	}
+	log_set_verbose(daemon.options.verbose);
+	if (daemon_init(&daemon)) {
+		log_error("cannot start: %s", strerror(errno));
+		return EXIT_FAILED;
+	}
+	status = serve(&daemon);
+	daemon_destroy(&daemon);
+	return status;
+}
