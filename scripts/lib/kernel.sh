@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Fetches, patches, configures and builds User Mode Linux kernels, and keeps
+# them in the cache.
+#
+# $cache/source/KERNEL_VERSION_PATCHES          a kernel's patched source
+# $cache/build/KERNEL-VARIANT_KEY               a kernel, built from it
+#
+# VERSION is that of Debian's source package; a kernel whose source is cached
+# is not looked for again unless $kernel_update is set. KEY stands for all
+# that a build depends on, so that it can't be an old one by mistake. A build
+# can't be moved: it is done when it has a file "complete".
+
+# shellcheck source=packages.sh
+. "${BASH_SOURCE[0]%/*}/packages.sh"
+
+# shellcheck disable=SC2034 # the scripts' that read this file
+kernels='7.3 6.12 6.1'
+kernel_patches=$top/scripts/uml-patches
+kernel_configs=$top/scripts/uml-config
+kernel_update=
+
+# Prints the suites of Debian that have kernel $1, as "archive suite" lines.
+kernel_suites() {
+	case $1 in
+	7.3) echo main trixie-backports ;;
+	6.12) printf '%s\n' 'main trixie' 'security trixie-security' ;;
+	6.1) printf '%s\n' 'main bookworm' 'security bookworm-security' ;;
+	esac
+}
+
+# Prints the address of the machine's main or security ($1) archive of Debian.
+archive_address() {
+	local codename
+	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	[ "$1" = main ] || codename=$codename-security
+	# shellcheck disable=SC2016 # apt's variables
+	apt-get indextargets --format '$(RELEASE) $(CODENAME) $(REPO_URI)' |
+		awk -v codename="$codename" '$1 == codename || $2 == codename { address = $NF }
+			END { print address }'
+}
+
+# Prints an apt sources.list with the suites that have kernel $1.
+kernel_sources_list() {
+	local archive suite address
+	kernel_suites "$1" | while read -r archive suite; do
+		address=$(archive_address "$archive")
+		[ -z "$address" ] ||
+			echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $address $suite main"
+	done
+}
+
+# Runs an apt tool on the private configuration in the folder $1.
+private_apt() {
+	local apt=$1 tool=$2
+	shift 2
+	"$tool" -q -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+		-o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
+		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" \
+		-o APT::Sandbox::User=root "$@"
+}
+
+# Prints a short hash of standard input.
+short_hash() {
+	sha256sum | cut -c1-12
+}
+
+# Prints the hash of all patches that test kernels get.
+patches_hash() {
+	cat "$kernel_patches"/*.patch | short_hash
+}
+
+# Prints the newest cached source of kernel $1, or nothing.
+cached_source() {
+	find "$cache/source" -maxdepth 1 -name "$1_*_$(patches_hash)" | sort -V | tail -n 1
+}
+
+# Removes what is like $1_* in the cache but is not $2 and was not used for a day.
+prune_cache() {
+	find "${1%/*}" -maxdepth 1 -name "${1##*/}_*" ! -path "$2" -mmin +1440 -exec rm -rf {} +
+}
+
+# Unpacks the kernel source package $1 into the folder $2 and patches it.
+unpack_source() {
+	local patch
+	mkdir "$2"
+	dpkg-deb --fsys-tarfile "$1" | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
+		tar -xJ -C "$2" --strip-components=1
+	for patch in "$kernel_patches"/*.patch; do
+		patch -s -p1 -d "$2" <"$patch" || die "${patch##*/} does not apply to $1"
+	done
+}
+
+# Fetches the source of kernel $1 into the cache.
+fetch_source() {
+	local package=linux-source-$1 part=$cache/source/$1.part list version tree
+	rm -rf "$part"
+	mkdir -p "$part/lists/partial" "$part/cache/archives/partial"
+	list=$(kernel_sources_list "$1")
+	[ -n "$list" ] || die "this machine's apt has no archive of Debian to take $package from"
+	printf '%s\n' "$list" >"$part/sources.list"
+	private_apt "$part" apt-get update >"$part/log" 2>&1 || die "$(tail -n 3 "$part/log")"
+	version=$(private_apt "$part" apt-cache policy "$package" | awk '$1 == "Candidate:" { print $2 }')
+	case $version in
+	'' | '(none)') die "no suite has $package: $list" ;;
+	esac
+	tree=$cache/source/$1_${version}_$(patches_hash)
+	if [ ! -d "$tree" ]; then
+		say "fetching and unpacking $package $version"
+		(cd "$part" && private_apt "$part" apt-get download "$package=$version") >"$part/log" 2>&1 ||
+			die "$(tail -n 3 "$part/log")"
+		unpack_source "$part/$package"_*.deb "$part/tree"
+		touch "$part/tree"
+		mv "$part/tree" "$tree"
+	fi
+	rm -rf "$part"
+	prune_cache "$cache/source/$1" "$tree"
+}
+
+# Prints the folder of the source of kernel $1, fetched if need be.
+kernel_source() {
+	local tree
+	need_packages gcc libc6-dev make flex bison bc xz-utils patch kmod mount
+	mkdir -p "$cache/source"
+	(
+		flock 9
+		if [ -n "$kernel_update" ] || [ -z "$(cached_source "$1")" ]; then
+			fetch_source "$1"
+		fi
+	) 9>"$cache/source/lock"
+	tree=$(cached_source "$1")
+	touch "$tree"
+	echo "$tree"
+}
+
+# Prints the configuration that variant $2 of kernel $1 asks for, sorted.
+config_fragment() {
+	local part parts=common
+	case $2 in
+	kasan) parts='common kasan' ;;
+	lockdep) parts='common kasan lockdep' ;;
+	esac
+	for part in $parts "$1"; do
+		! [ -e "$kernel_configs/$part.config" ] || grep '^CONFIG_' "$kernel_configs/$part.config"
+	done | sort
+}
+
+# Ends the script if the configuration in the build folder $1 lacks something
+# that its fragment asks for.
+check_config() {
+	local line wrong=
+	while read -r line; do
+		case $line in
+		*=n) ! grep -q "^${line%n}" "$1/.config" || wrong="$wrong $line" ;;
+		*) grep -qxF "$line" "$1/.config" || wrong="$wrong $line" ;;
+		esac
+	done <"$1/fragment"
+	[ -z "$wrong" ] || die "the kernel's configuration does not take:$wrong"
+}
+
+# Runs make for User Mode Linux, free of a calling make's settings.
+uml_make() {
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CROSS_COMPILE -u LLVM \
+		make -j"$(nproc)" ARCH=um "$@"
+}
+
+# Configures and builds the source $1 with the fragment $2 in the folder $3.
+build_kernel() {
+	rm -rf "$3"
+	mkdir "$3"
+	printf '%s\n' "$2" >"$3/fragment"
+	uml_make -C "$1" O="$3" KCONFIG_ALLCONFIG="$3/fragment" allnoconfig >"$3/log" 2>&1 ||
+		die "configuring failed, see $3/log"
+	check_config "$3"
+	uml_make -C "$1" O="$3" all >>"$3/log" 2>&1 ||
+		die "building failed, see $3/log: $(grep -m 1 -iE 'error|not found' "$3/log")"
+	rm -f "$3/vmlinux.o" "$3/vmlinux.unstripped"
+	touch "$3/complete"
+}
+
+# Prints the folder of kernel $1 built as variant $2, built if need be.
+kernel_build() {
+	local tree fragment build
+	tree=$(kernel_source "$1")
+	fragment=$(config_fragment "$1" "$2")
+	build=$cache/build/$1-$2_$({ echo "$tree $fragment"; gcc --version; } | short_hash)
+	mkdir -p "$cache/build"
+	(
+		flock 9
+		if [ ! -e "$build/complete" ]; then
+			say "building User Mode Linux ${tree##*/}, variant $2 (some minutes)"
+			build_kernel "$tree" "$fragment" "$build"
+			prune_cache "$cache/build/$1-$2" "$build"
+		fi
+	) 9>"$cache/build/lock-$1-$2"
+	touch "$build"
+	echo "$build"
+}
