@@ -27,6 +27,7 @@ all: modules
 
 modules: headers
 	$(kbuild) modules
+	ln -sf drivers/virtio/virtio-sst.ko $(sst-top)/virtio-sst.ko
 
 install: modules
 	$(kbuild) modules_install
@@ -38,6 +39,7 @@ tools:
 clean:
 	[ ! -e $(KDIR)/Makefile ] || $(kbuild) clean
 	$(MAKE) -C $(sst-top)/tools/virtio/sst clean
+	rm -f $(sst-top)/virtio-sst.ko
 
 headers:
 	@[ -e $(KDIR)/Makefile ] || { echo "$(KDIR): no kernel headers there; \

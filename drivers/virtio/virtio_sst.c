@@ -254,8 +254,11 @@ static void sst_slot_judge(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 
 	q->stats.responses++;
 	if (slot->response->request_id != cpu_to_le64(id) ||
-	    slot->response->user_data != slot->user_data)
+	    slot->response->user_data != slot->user_data) {
 		q->stats.mismatches++;
+		sst_dbg(q->sst, "response to request %#llx has another ID or user_data\n",
+			id);
+	}
 }
 
 /* The device has given a slot back. */
@@ -273,6 +276,8 @@ static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
 	if (slot->overdue)
 		q->overdue--;
 	q->stats.late++;
+	sst_dbg(q->sst, "late response to request %#llx\n",
+		sst_request_id(slot->generation, slot->index));
 	if (slot->file)
 		slot->state = SST_SLOT_DONE;
 	else
@@ -401,6 +406,8 @@ static bool sst_queue_expire(struct sst_queue *q, struct sst_wakeups *wakeups,
 		slot->status = SST_RESPONSE_TIMEOUT;
 		q->stats.timeouts++;
 		q->zombies++;
+		sst_dbg(q->sst, "time-out of request %#llx\n",
+			sst_request_id(slot->generation, slot->index));
 		sst_slot_end(q, slot, SST_SLOT_ZOMBIE, wakeups);
 		(*expired)++;
 	}
@@ -428,6 +435,8 @@ static void sst_queue_timeout(struct work_struct *work)
 	} while (more);
 	rcu_read_unlock();
 
+	/* Those who wait for room may have to be told that there will be none. */
+	wake_up_all(&q->room);
 	if (expired)
 		pr_warn_ratelimited("Request timed out (%s: %u at once)\n",
 				    dev_name(&q->sst->dev), expired);
@@ -1174,7 +1183,6 @@ static void sst_slot_recover(struct sst_queue *q, struct sst_slot *slot)
 	case SST_SLOT_BUSY:
 		slot->file->in_flight--;
 		slot->file->used--;
-		q->stats.unplugged++;
 		sst_slot_free(q, slot);
 		break;
 	case SST_SLOT_ZOMBIE:

@@ -148,7 +148,6 @@ struct sst_slot {
  * @responses: requests that the device answered in time
  * @timeouts: requests that it did not answer in time
  * @abandoned: requests whose file was closed before the answer
- * @unplugged: requests that were in flight when the device went away
  * @malformed: answers of an impossible length; they end as errors
  * @mismatches: answers with another request_id or user_data than the request's
  * @late: answers to requests that had ended before
@@ -160,7 +159,6 @@ struct sst_stats {
 	u64 responses;
 	u64 timeouts;
 	u64 abandoned;
-	u64 unplugged;
 	u64 malformed;
 	u64 mismatches;
 	u64 late;

@@ -126,6 +126,7 @@ static struct kunit_suite sst_test_suite = {
 	.name = "virtio_sst",
 	.test_cases = sst_test_cases,
 };
+
 kunit_test_suite(sst_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of the virtio SST driver");

@@ -17,8 +17,11 @@
 
 #define LIMIT	64	/* requests of one file at once */
 
-/* volatile, so that the compiler does not see through it */
-static void *volatile bad_pointer = (void *)8;
+/* The compiler must not see what it is. */
+static void *bad_pointer(void)
+{
+	return (void *)atol("8");
+}
 
 FIXTURE(sst)
 {
@@ -209,9 +212,9 @@ TEST_F(sst, write_bad_pointer)
 {
 	long long requests = sst_stat("requests");
 
-	ASSERT_EQ(-1, write(self->fd, bad_pointer, REQ));
+	ASSERT_EQ(-1, write(self->fd, bad_pointer(), REQ));
 	EXPECT_EQ(EFAULT, errno);
-	ASSERT_EQ(-1, write(self->fd, bad_pointer, 24));
+	ASSERT_EQ(-1, write(self->fd, bad_pointer(), 24));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(requests, sst_stat("requests"));
 	/* Nothing was lost on the way: the file still takes all it may have. */
@@ -583,7 +586,7 @@ TEST_F(sst, read_bad_pointer)
 {
 	ASSERT_EQ(0, sst_send(self->fd, SST_REQUEST_NOOP, 11));
 	ASSERT_EQ(POLLIN, sst_poll(self->fd, POLLIN, 5000));
-	EXPECT_EQ(-1, read(self->fd, bad_pointer, RESP));
+	EXPECT_EQ(-1, read(self->fd, bad_pointer(), RESP));
 	EXPECT_EQ(EFAULT, errno);
 	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
 	EXPECT_EQ(htole64(11), self->resp.user_data);
@@ -832,7 +835,7 @@ TEST_F(sst, get_info)
 
 TEST_F(sst, ioctl_errors)
 {
-	EXPECT_EQ(-1, ioctl(self->fd, SST_IOCTL_GET_INFO, bad_pointer));
+	EXPECT_EQ(-1, ioctl(self->fd, SST_IOCTL_GET_INFO, bad_pointer()));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(-1, ioctl(self->fd, _IO(SST_IOCTL_TYPE, 0xff), 0));
 	EXPECT_EQ(ENOTTY, errno);
@@ -932,6 +935,32 @@ TEST_F(sst, too_many_unanswered)
 	ASSERT_EQ(most + 1, sst_stat("zombies"));
 	EXPECT_EQ(-EIO, sst_send(self->fd, SST_REQUEST_NOOP, 0));
 	EXPECT_EQ(POLLOUT, sst_poll(self->fd, POLLOUT, 0));
+}
+
+TEST_F(sst, who_waits_for_room_learns_that_there_will_be_none)
+{
+	int fds[1024 / LIMIT], status, n, i;
+	pid_t pid[3];
+
+	ASSERT_EQ(0, sst_set_timeout(500));
+	n = fill_queue(&self->info, fds, TYPE_NEVER);
+	ASSERT_LT(0, n);
+	for (i = 0; i < 2; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			_exit(-sst_send(self->fd, SST_REQUEST_NOOP, 0));
+	}
+	pid[2] = fork();
+	if (!pid[2])
+		_exit(sst_poll(self->fd, POLLOUT, 10000));
+	ASSERT_EQ(pid[2], waitpid(pid[2], &status, 0));
+	EXPECT_EQ(POLLOUT, WEXITSTATUS(status));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
+		EXPECT_EQ(EIO, WEXITSTATUS(status));
+	}
+	for (i = 0; i < n; i++)
+		close(fds[i]);
 }
 
 TEST_F(sst, answers_of_impossible_length)
@@ -1117,7 +1146,20 @@ TEST_F(sst, threads_with_a_file_each)
 	}
 }
 
-/* sysfs */
+/* Events and sysfs */
+
+TEST_F(sst, events_are_counted)
+{
+	long long events = sst_stat("events");
+
+	sleep_ms(500);
+	if (self->info.features & 1 << SST_F_EVENTS) {
+		EXPECT_LE(events + 10, sst_stat("events"));
+	} else {
+		EXPECT_EQ(0, sst_stat("events"));
+	}
+	EXPECT_EQ(0, sst_stat("malformed_events"));
+}
 
 TEST_F(sst, request_timeout_attribute)
 {

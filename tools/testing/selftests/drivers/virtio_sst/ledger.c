@@ -263,7 +263,7 @@ static unsigned int settle(const struct options *o, const struct ledger *ledger)
 	return errors;
 }
 
-static int usage(void)
+static int print_usage(void)
 {
 	fprintf(stderr,
 		"usage: ledger [-p PROCESSES] [-n REQUESTS] [-d DEPTH] [-r SEED] [-s] [-i] [-c] [-t] [-b]\n"
@@ -305,10 +305,10 @@ static int parse(int argc, char **argv, struct options *o)
 			o->nonblock = true;
 			break;
 		default:
-			return usage();
+			return print_usage();
 		}
 	}
-	return o->processes && o->requests && o->depth && optind == argc ? 0 : usage();
+	return o->processes && o->requests && o->depth && optind == argc ? 0 : print_usage();
 }
 
 int main(int argc, char **argv)
