@@ -29,6 +29,7 @@
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
+#include <linux/xarray.h>
 
 #include "virtio_sst_internal.h"
 
@@ -43,12 +44,8 @@ enum {
 /* 16 slots fill 33 pages with next to no waste */
 #define SST_CHUNK_SLOTS		16
 
-/*
- * A virtqueue holds no more requests than this, even if it could. The responses
- * that programs have not read yet are in slots as well, far fewer than this.
- */
+/* A virtqueue holds no more requests than this, even if it could. */
 #define SST_QUEUE_CAPACITY_MAX	1024
-#define SST_QUEUE_SLOTS_MAX	16384
 
 /* Descriptors that a request needs where none are indirect */
 #define SST_CHAIN_LENGTH	2
@@ -62,7 +59,9 @@ enum {
 
 /**
  * struct sst_wakeups - who is to be woken once the lock is dropped
- * @room: a slot became FREE
+ * @room: there is room in the virtqueue again, and somebody wants it
+ * @malformed: number of responses of an impossible length
+ * @length: one such length, to tell
  * @nr: number of @files
  * @files: the files and how many of their requests have ended
  *
@@ -71,6 +70,8 @@ enum {
  */
 struct sst_wakeups {
 	bool room;
+	unsigned int malformed;
+	u32 length;
 	unsigned int nr;
 	struct {
 		struct sst_file *file;
@@ -78,7 +79,6 @@ struct sst_wakeups {
 	} files[SST_WAKE_BATCH];
 };
 
-static struct workqueue_struct *sst_workqueue;
 static DEFINE_IDA(sst_ida);
 
 /* Module parameters */
@@ -168,25 +168,38 @@ static void sst_wakeups_add(struct sst_wakeups *wakeups, struct sst_file *file)
 /* One waiting writer is enough: it passes the word on, see sst_pass_room(). */
 static void sst_wake_room(struct sst_queue *q)
 {
-	wake_up_interruptible_poll(&q->room, EPOLLOUT | EPOLLWRNORM);
+	wake_up_interruptible(&q->room);
+	wake_up_interruptible_poll(&q->pollers, EPOLLOUT | EPOLLWRNORM);
+}
+
+/* Responses of a file can be read, by @nr readers. */
+static void sst_wake_readers(struct sst_file *file, unsigned int nr)
+{
+	if (wq_has_sleeper(&file->readers))
+		wake_up_interruptible_nr(&file->readers, nr);
+	if (wq_has_sleeper(&file->wait))
+		wake_up_interruptible_poll(&file->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/* A file is below its limit. */
+static void sst_wake_writers(struct sst_file *file)
+{
+	wake_up_interruptible_poll(&file->wait, EPOLLOUT | EPOLLWRNORM);
 }
 
 static void sst_wake(struct sst_queue *q, struct sst_wakeups *wakeups)
 {
 	unsigned int i;
 
-	for (i = 0; i < wakeups->nr; i++) {
-		struct sst_file *file = wakeups->files[i].file;
-
-		if (wq_has_sleeper(&file->wait))
-			__wake_up(&file->wait, TASK_INTERRUPTIBLE,
-				  wakeups->files[i].ended,
-				  poll_to_key(EPOLLIN | EPOLLRDNORM));
-	}
+	for (i = 0; i < wakeups->nr; i++)
+		sst_wake_readers(wakeups->files[i].file, wakeups->files[i].ended);
 	if (wakeups->room)
 		sst_wake_room(q);
-	wakeups->nr = 0;
-	wakeups->room = false;
+	if (wakeups->malformed)
+		dev_err_ratelimited(&q->sst->dev,
+				    "%u responses of impossible length, such as %u bytes\n",
+				    wakeups->malformed, wakeups->length);
+	memset(wakeups, 0, sizeof(*wakeups));
 }
 
 /* Wake everybody who waits for anything of a device. */
@@ -195,10 +208,13 @@ static void sst_wake_all(struct sst_device *sst)
 	struct sst_file *file;
 
 	spin_lock(&sst->files_lock);
-	list_for_each_entry(file, &sst->files, node)
+	list_for_each_entry(file, &sst->files, node) {
+		wake_up_all(&file->readers);
 		wake_up_all(&file->wait);
+	}
 	spin_unlock(&sst->files_lock);
 	wake_up_all(&sst->queue.room);
+	wake_up_all(&sst->queue.pollers);
 }
 
 /* Slots */
@@ -211,15 +227,9 @@ static void sst_slot_free(struct sst_queue *q, struct sst_slot *slot)
 	list_move(&slot->node, &q->free);
 }
 
-/* A slot no longer needs its place in the virtqueue. Returns whom to tell. */
-static bool sst_queue_vacate(struct sst_queue *q)
+static u64 sst_slot_id(const struct sst_slot *slot)
 {
-	bool wanted = q->room_wanted;
-
-	q->occupied--;
-	q->room_wanted = false;
-
-	return wanted;
+	return sst_request_id(slot->use, slot->index);
 }
 
 /* End a request that was in flight: its owner can read about it. */
@@ -237,27 +247,25 @@ static void sst_slot_end(struct sst_queue *q, struct sst_slot *slot,
 }
 
 /* Look at what the device wrote as far as it can be wrong in a way that matters. */
-static void sst_slot_judge(struct sst_queue *q, struct sst_slot *slot, u32 length)
+static void sst_slot_judge(struct sst_queue *q, struct sst_slot *slot, u32 length,
+			   struct sst_wakeups *wakeups)
 {
-	u64 id = sst_request_id(slot->generation, slot->index);
-
 	slot->length = length;
 	slot->by_driver = !sst_response_length_valid(length);
 	if (slot->by_driver) {
 		slot->status = SST_RESPONSE_ERROR;
 		q->stats.malformed++;
-		dev_err_ratelimited(&q->sst->dev,
-				    "response of %u bytes to request %#llx\n",
-				    length, id);
+		wakeups->malformed++;
+		wakeups->length = length;
 		return;
 	}
 
 	q->stats.responses++;
-	if (slot->response->request_id != cpu_to_le64(id) ||
+	if (slot->response->request_id != cpu_to_le64(sst_slot_id(slot)) ||
 	    slot->response->user_data != slot->user_data) {
 		q->stats.mismatches++;
 		sst_dbg(q->sst, "response to request %#llx has another ID or user_data\n",
-			id);
+			sst_slot_id(slot));
 	}
 }
 
@@ -265,9 +273,12 @@ static void sst_slot_judge(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
 			      u32 length, struct sst_wakeups *wakeups)
 {
-	wakeups->room |= sst_queue_vacate(q);
+	q->occupied--;
+	wakeups->room |= q->room_wanted;
+	q->room_wanted = false;
+
 	if (slot->state == SST_SLOT_BUSY) {
-		sst_slot_judge(q, slot, length);
+		sst_slot_judge(q, slot, length, wakeups);
 		sst_slot_end(q, slot, SST_SLOT_DONE, wakeups);
 		return;
 	}
@@ -276,12 +287,29 @@ static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
 	if (slot->overdue)
 		q->overdue--;
 	q->stats.late++;
-	sst_dbg(q->sst, "late response to request %#llx\n",
-		sst_request_id(slot->generation, slot->index));
+	sst_dbg(q->sst, "late response to request %#llx\n", sst_slot_id(slot));
 	if (slot->file)
 		slot->state = SST_SLOT_DONE;
 	else
 		sst_slot_free(q, slot);
+}
+
+/* A queue that takes no more requests, whatever becomes free */
+static bool sst_queue_failed(const struct sst_queue *q)
+{
+	return virtqueue_is_broken(q->vq) || q->overdue > q->capacity / 2;
+}
+
+static void sst_queue_arm(struct sst_queue *q, unsigned long when)
+{
+	unsigned long now = jiffies;
+
+	if (q->timeout_armed && time_before_eq(q->timeout_at, when))
+		return;
+	q->timeout_armed = true;
+	q->timeout_at = when;
+	mod_delayed_work(system_dfl_wq, &q->timeout_work,
+			 time_after(when, now) ? when - now : 0);
 }
 
 /* Returns true if @wakeups is full and there may be more to collect. */
@@ -313,12 +341,12 @@ static bool sst_queue_collect(struct sst_queue *q, struct virtqueue *vq,
  * sst_queue_drain() - take what the device has given back
  * @q: the queue
  * @vq: its virtqueue
- * @interrupts: how many interrupts have brought the caller here
+ * @interrupt: the caller is the virtqueue's callback
  *
  * Context: Any context. Takes and releases the lock of the queue.
  */
 static void sst_queue_drain(struct sst_queue *q, struct virtqueue *vq,
-			    unsigned int interrupts)
+			    bool interrupt)
 {
 	struct sst_wakeups wakeups = {};
 	unsigned long flags;
@@ -327,9 +355,13 @@ static void sst_queue_drain(struct sst_queue *q, struct virtqueue *vq,
 	rcu_read_lock();
 	do {
 		spin_lock_irqsave(&q->lock, flags);
-		q->stats.interrupts += interrupts;
-		interrupts = 0;
 		more = sst_queue_collect(q, vq, &wakeups);
+		if (interrupt && !more) {
+			q->stats.interrupts++;
+			/* Who waits has to be told, by one who may take more locks. */
+			if (virtqueue_is_broken(vq) && !q->stopped)
+				sst_queue_arm(q, jiffies);
+		}
 		spin_unlock_irqrestore(&q->lock, flags);
 		sst_wake(q, &wakeups);
 	} while (more);
@@ -340,24 +372,16 @@ static void sst_request_callback(struct virtqueue *vq)
 {
 	struct sst_device *sst = vq->vdev->priv;
 
-	sst_queue_drain(&sst->queue, vq, 1);
+	sst_queue_drain(&sst->queue, vq, true);
 }
 
 /* Time-outs */
 
-static void sst_queue_arm(struct sst_queue *q, unsigned long deadline)
-{
-	if (q->timeout_armed && time_before_eq(q->timeout_at, deadline))
-		return;
-	q->timeout_armed = true;
-	q->timeout_at = deadline;
-	mod_delayed_work(sst_workqueue, &q->timeout_work,
-			 time_after(deadline, jiffies) ? deadline - jiffies : 0);
-}
-
 /*
- * Let the clocks of a batch run. They don't before the kick is over: a device
- * may do all its work in the kick, and take longer for it than the time-out.
+ * Let the clocks run of the requests that the device can work on now that the
+ * kick of @batch is over: those of the batch, and later ones that needed no kick
+ * of their own. They don't run before, because a device may do all its work in
+ * the kick, and take longer for it than the time-out.
  */
 static void sst_queue_start_clocks(struct sst_queue *q, u64 batch)
 {
@@ -370,7 +394,7 @@ static void sst_queue_start_clocks(struct sst_queue *q, u64 batch)
 	list_for_each_entry_reverse(slot, &q->busy, node) {
 		if (slot->batch < batch)
 			break;
-		if (slot->batch > batch)
+		if (slot->clock_runs || (slot->batch > batch && slot->kicked))
 			continue;
 		slot->deadline = deadline;
 		slot->clock_runs = true;
@@ -407,7 +431,7 @@ static bool sst_queue_expire(struct sst_queue *q, struct sst_wakeups *wakeups,
 		q->stats.timeouts++;
 		q->zombies++;
 		sst_dbg(q->sst, "time-out of request %#llx\n",
-			sst_request_id(slot->generation, slot->index));
+			sst_slot_id(slot));
 		sst_slot_end(q, slot, SST_SLOT_ZOMBIE, wakeups);
 		(*expired)++;
 	}
@@ -420,23 +444,24 @@ static void sst_queue_timeout(struct work_struct *work)
 					   struct sst_queue, timeout_work);
 	struct sst_wakeups wakeups = {};
 	unsigned int expired = 0;
-	bool more;
+	bool failed, more;
 
 	/* An answer that is there is not late, even if its interrupt is. */
-	sst_queue_drain(q, q->vq, 0);
+	sst_queue_drain(q, q->vq, false);
 
 	rcu_read_lock();
 	do {
 		spin_lock_irq(&q->lock);
 		q->timeout_armed = false;
 		more = !q->stopped && sst_queue_expire(q, &wakeups, &expired);
+		failed = !q->stopped && sst_queue_failed(q);
 		spin_unlock_irq(&q->lock);
 		sst_wake(q, &wakeups);
 	} while (more);
 	rcu_read_unlock();
 
-	/* Those who wait for room may have to be told that there will be none. */
-	wake_up_all(&q->room);
+	if (failed)
+		sst_wake_all(q->sst);
 	if (expired)
 		pr_warn_ratelimited("Request timed out (%s: %u at once)\n",
 				    dev_name(&q->sst->dev), expired);
@@ -444,8 +469,8 @@ static void sst_queue_timeout(struct work_struct *work)
 
 /* Memory */
 
-static void sst_chunk_add(struct sst_queue *q, struct sst_chunk *chunk,
-			  size_t request_size, size_t slot_size)
+static void sst_chunk_init(struct sst_chunk *chunk, size_t request_size,
+			   size_t slot_size)
 {
 	unsigned int i;
 
@@ -454,93 +479,83 @@ static void sst_chunk_add(struct sst_queue *q, struct sst_chunk *chunk,
 
 		INIT_LIST_HEAD(&slot->node);
 		slot->chunk = chunk;
+		slot->index = chunk->index * SST_CHUNK_SLOTS + i;
 		slot->request = chunk->memory + i * slot_size;
 		slot->response = chunk->memory + i * slot_size + request_size;
 		sg_init_one(&slot->sg_request, slot->request, sizeof(*slot->request));
 		sg_init_one(&slot->sg_response, slot->response, sizeof(*slot->response));
 	}
-
-	list_add(&chunk->node, &q->chunks);
-	spin_lock_irq(&q->lock);
-	for (i = 0; i < chunk->nr; i++) {
-		chunk->slots[i].index = q->next_index++;
-		sst_slot_free(q, &chunk->slots[i]);
-	}
-	q->nr_slots += chunk->nr;
-	spin_unlock_irq(&q->lock);
 }
 
-/* Memory for @nr slots; for fewer if it is too scattered for that many. */
-static void sst_chunk_alloc_memory(struct sst_chunk *chunk, unsigned int nr,
-				   size_t slot_size)
+/* Memory for the slots; for fewer if it is too scattered for that many. */
+static void sst_chunk_alloc_memory(struct sst_chunk *chunk, size_t slot_size, gfp_t gfp)
 {
-	for (; nr; nr /= 2) {
-		gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO;
-
+	for (; chunk->nr; chunk->nr /= 2) {
 		/* Only the last try may take its time and may complain. */
-		if (nr > 1)
-			gfp |= __GFP_NORETRY | __GFP_NOWARN;
-		chunk->nr = nr;
-		chunk->size = nr * slot_size;
-		chunk->memory = alloc_pages_exact(chunk->size, gfp);
+		gfp_t how = chunk->nr > 1 ? __GFP_NORETRY | __GFP_NOWARN : 0;
+
+		chunk->size = chunk->nr * slot_size;
+		chunk->memory = alloc_pages_exact(chunk->size, gfp | how | __GFP_ZERO);
 		if (chunk->memory)
 			return;
 	}
 }
 
-static int sst_chunk_alloc(struct sst_queue *q)
+static void sst_chunk_free(struct sst_chunk *chunk)
+{
+	if (chunk->memory)
+		free_pages_exact(chunk->memory, chunk->size);
+	/* Another one who looks for unused chunks may still see it. */
+	kfree_rcu(chunk, rcu);
+}
+
+static struct sst_chunk *sst_chunk_alloc(struct sst_queue *q, gfp_t gfp)
 {
 	size_t alignment = max(dma_get_cache_alignment(), SMP_CACHE_BYTES);
 	size_t request_size = ALIGN(sizeof(struct sst_request), alignment);
 	size_t slot_size = request_size + ALIGN(sizeof(struct sst_response), alignment);
 	struct sst_chunk *chunk;
 
-	chunk = kzalloc_flex(*chunk, slots, SST_CHUNK_SLOTS, GFP_KERNEL_ACCOUNT);
+	chunk = kzalloc_flex(*chunk, slots, SST_CHUNK_SLOTS, gfp);
 	if (!chunk)
-		return -ENOMEM;
+		return NULL;
 
-	sst_chunk_alloc_memory(chunk, SST_CHUNK_SLOTS, slot_size);
-	if (!chunk->memory) {
-		kfree(chunk);
-		return -ENOMEM;
+	chunk->nr = SST_CHUNK_SLOTS;
+	sst_chunk_alloc_memory(chunk, slot_size, gfp);
+	if (!chunk->memory ||
+	    xa_alloc(&q->chunks, &chunk->index, chunk,
+		     XA_LIMIT(0, SST_SLOT_INDEX_MAX / SST_CHUNK_SLOTS), gfp)) {
+		sst_chunk_free(chunk);
+		return NULL;
 	}
 
-	sst_chunk_add(q, chunk, request_size, slot_size);
-	return 0;
-}
-
-static void sst_chunks_free(struct list_head *chunks)
-{
-	struct sst_chunk *chunk, *next;
-
-	list_for_each_entry_safe(chunk, next, chunks, node) {
-		free_pages_exact(chunk->memory, chunk->size);
-		kfree(chunk);
-	}
+	sst_chunk_init(chunk, request_size, slot_size);
+	return chunk;
 }
 
 /**
- * sst_queue_grow() - add slots to a queue that has none left
+ * sst_queue_grow() - add slots to a queue
  * @q: the queue
+ * @gfp: how to allocate; what can't be had at once may be had later
  *
- * Context: Process context, may sleep.
- * Return: 0 if there was no need to grow, or the queue has grown; -ENOMEM.
+ * Context: Process context. May sleep if @gfp lets it.
+ * Return: 0 or -ENOMEM.
  */
-static int sst_queue_grow(struct sst_queue *q)
+static int sst_queue_grow(struct sst_queue *q, gfp_t gfp)
 {
-	bool needed, allowed;
-	int ret = 0;
+	struct sst_chunk *chunk = sst_chunk_alloc(q, gfp);
+	unsigned int i;
 
-	mutex_lock(&q->grow_lock);
+	if (!chunk)
+		return -ENOMEM;
+
 	spin_lock_irq(&q->lock);
-	needed = list_empty(&q->free);
-	allowed = q->nr_slots < SST_QUEUE_SLOTS_MAX;
+	for (i = 0; i < chunk->nr; i++)
+		sst_slot_free(q, &chunk->slots[i]);
+	q->nr_slots += chunk->nr;
 	spin_unlock_irq(&q->lock);
-	if (needed)
-		ret = allowed ? sst_chunk_alloc(q) : -ENOMEM;
-	mutex_unlock(&q->grow_lock);
 
-	return ret;
+	return 0;
 }
 
 /**
@@ -554,154 +569,132 @@ static int sst_queue_grow(struct sst_queue *q)
 static void sst_queue_shrink(struct sst_queue *q)
 {
 	struct sst_chunk *chunk, *next;
+	unsigned long index;
 	LIST_HEAD(unused);
 	unsigned int i;
 
-	mutex_lock(&q->grow_lock);
 	spin_lock_irq(&q->lock);
-	list_for_each_entry_safe(chunk, next, &q->chunks, node) {
+	xa_for_each(&q->chunks, index, chunk) {
 		if (q->nr_slots < q->capacity + chunk->nr)
 			break;
 		if (chunk->nr_free < chunk->nr)
 			continue;
 		for (i = 0; i < chunk->nr; i++)
-			list_del(&chunk->slots[i].node);
+			list_del_init(&chunk->slots[i].node);
+		chunk->nr_free = 0;
 		q->nr_slots -= chunk->nr;
-		list_move(&chunk->node, &unused);
+		list_add(&chunk->unused, &unused);
 	}
 	spin_unlock_irq(&q->lock);
-	mutex_unlock(&q->grow_lock);
 
-	sst_chunks_free(&unused);
+	list_for_each_entry_safe(chunk, next, &unused, unused) {
+		xa_erase(&q->chunks, chunk->index);
+		sst_chunk_free(chunk);
+	}
+}
+
+static void sst_queue_free_slots(struct sst_queue *q)
+{
+	struct sst_chunk *chunk;
+	unsigned long index;
+
+	xa_for_each(&q->chunks, index, chunk)
+		sst_chunk_free(chunk);
+	xa_destroy(&q->chunks);
 }
 
 /* Submission */
 
-/* Why a request can't be submitted now */
-enum sst_obstacle {
-	SST_OBSTACLE_NONE,
-	SST_OBSTACLE_FILE,	/* the limit of the file: it has to read */
-	SST_OBSTACLE_QUEUE,	/* the virtqueue is full: the device has to answer */
-	SST_OBSTACLE_ERROR,	/* waiting doesn't help */
-};
-
-/**
- * sst_obstacle_locked() - find out whether a file may submit a request
- * @file: the file
- * @error: with SST_OBSTACLE_ERROR: -ENODEV, -EIO or -ENOBUFS
- *
- * Context: The caller holds the lock of the queue.
- * Return: what stands in the way.
- */
-static enum sst_obstacle sst_obstacle_locked(struct sst_file *file, int *error)
+/* Why no request of a file is taken, whatever becomes free; 0 if it is. */
+static int sst_failure(const struct sst_file *file)
 {
-	struct sst_queue *q = file->queue;
-
-	*error = 0;
 	if (file->sst->gone)
-		*error = -ENODEV;
-	else if (virtqueue_is_broken(q->vq) || q->overdue > q->capacity / 2)
-		*error = -EIO;
-	else if (file->nr_done >= file->limit)
-		*error = -ENOBUFS;
-	if (*error)
-		return SST_OBSTACLE_ERROR;
-	if (file->used >= file->limit)
-		return SST_OBSTACLE_FILE;
-	if (q->occupied >= q->capacity) {
-		q->room_wanted = true;
-		return SST_OBSTACLE_QUEUE;
-	}
-	return SST_OBSTACLE_NONE;
-}
-
-static enum sst_obstacle sst_obstacle(struct sst_file *file, int *error)
-{
-	struct sst_queue *q = file->queue;
-	enum sst_obstacle obstacle;
-
-	spin_lock_irq(&q->lock);
-	obstacle = sst_obstacle_locked(file, error);
-	spin_unlock_irq(&q->lock);
-
-	return obstacle;
+		return -ENODEV;
+	return sst_queue_failed(file->queue) ? -EIO : 0;
 }
 
 /**
  * sst_may_write() - whether a write would not have to wait
  * @file: the file
  *
+ * If it would have to wait for room in the virtqueue, who waits in poll will be
+ * told about it.
+ *
  * Context: Process context. Takes and releases the lock of the queue.
  * Return: true if a request would be accepted, or refused for good.
  */
 bool sst_may_write(struct sst_file *file)
 {
-	enum sst_obstacle obstacle;
+	struct sst_queue *q = file->queue;
+	bool may;
+
+	spin_lock_irq(&q->lock);
+	may = sst_failure(file) ||
+	      (file->used < file->limit && q->occupied < q->capacity);
+	if (q->occupied >= q->capacity)
+		q->room_wanted = true;
+	spin_unlock_irq(&q->lock);
+
+	return may;
+}
+
+/* Whether a writer has not to wait for its file's limit any more; @error: why */
+static bool sst_limit_passed(struct sst_file *file, bool alone, int *error)
+{
+	struct sst_queue *q = file->queue;
+	bool passed;
+
+	spin_lock_irq(&q->lock);
+	*error = sst_failure(file);
+	if (!*error && alone && file->nr_done >= file->limit)
+		*error = -ENOBUFS;
+	passed = *error || file->used < file->limit;
+	spin_unlock_irq(&q->lock);
+
+	return passed;
+}
+
+static int sst_wait_limit(struct sst_file *file, unsigned int how)
+{
 	int error;
+	int ret;
 
-	obstacle = sst_obstacle(file, &error);
+	if (how & SST_NOWAIT)
+		return -EAGAIN;
 
-	/* A writer that must not wait is not told to read, but to come again. */
-	return obstacle == SST_OBSTACLE_NONE ||
-	       (obstacle == SST_OBSTACLE_ERROR && error != -ENOBUFS);
+	ret = wait_event_interruptible(file->wait,
+				       sst_limit_passed(file, how & SST_ALONE, &error));
+	return ret ?: error;
 }
 
 /*
- * A writer that was woken because the virtqueue had room leaves, with a request
- * or without: the others that wait must not miss what it did not use.
+ * Take FREE slots as far as there are any and the file may have them, which is
+ * told by @full. Returns their number, or an error.
  */
-static void sst_pass_room(struct sst_queue *q)
-{
-	bool room;
-
-	spin_lock_irq(&q->lock);
-	room = q->occupied < q->capacity;
-	if (!room)
-		q->room_wanted = true;
-	spin_unlock_irq(&q->lock);
-	if (room)
-		sst_wake_room(q);
-}
-
-/* Wait until something else, or nothing, stands in the way. */
-static int sst_wait_room(struct sst_file *file, enum sst_obstacle obstacle)
-{
-	int error;
-
-	if (obstacle == SST_OBSTACLE_FILE)
-		return wait_event_interruptible(file->wait,
-						sst_obstacle(file, &error) != obstacle);
-
-	return wait_event_interruptible_exclusive(file->queue->room,
-						  sst_obstacle(file, &error) != obstacle);
-}
-
-/* Take FREE slots as far as there are any. Returns their number, or an error. */
 static int sst_claim_free(struct sst_file *file, unsigned int wanted,
-			  struct list_head *batch, enum sst_obstacle *obstacle)
+			  struct list_head *batch, bool *full)
 {
 	struct sst_queue *q = file->queue;
 	struct sst_slot *slot;
-	unsigned int n = 0;
-	int error;
+	int n = 0;
+	int ret;
 
 	spin_lock_irq(&q->lock);
-	for (;;) {
-		*obstacle = sst_obstacle_locked(file, &error);
-		if (*obstacle != SST_OBSTACLE_NONE || n == wanted || list_empty(&q->free))
-			break;
+	ret = sst_failure(file);
+	while (!ret && n < wanted && file->used < file->limit && !list_empty(&q->free)) {
 		slot = list_first_entry(&q->free, struct sst_slot, node);
 		list_move_tail(&slot->node, batch);
 		slot->state = SST_SLOT_FILLING;
 		slot->file = file;
+		slot->use = ++q->uses;
 		slot->chunk->nr_free--;
-		q->occupied++;
 		file->used++;
 		n++;
 	}
+	*full = file->used >= file->limit;
 	spin_unlock_irq(&q->lock);
 
-	return n ?: error;
+	return ret ?: n;
 }
 
 /**
@@ -709,51 +702,39 @@ static int sst_claim_free(struct sst_file *file, unsigned int wanted,
  * @file: who is going to submit them
  * @wanted: how many, at the most
  * @batch: list to put them on
- * @nowait: don't wait for room
+ * @how: SST_* flags
  *
- * Waits until there is room for one, and takes as many as there is room for.
+ * Waits until the file may have one, and takes as many as it may have.
  *
  * Context: Process context, may sleep.
  * Return: number of slots, at least 1, or
  *	* -ENODEV: the device is gone
- *	* -EIO: it is broken, or has not answered for too many requests
- *	* -ENOBUFS: nothing but unread responses in the way
- *	* -EAGAIN: no room, and @nowait
+ *	* -EIO: it is broken, or has not answered too many requests
+ *	* -ENOBUFS: all that the file may have is unread, and SST_ALONE
+ *	* -EAGAIN: the file has all that it may have, and SST_NOWAIT; or there is
+ *	  no memory, and SST_NOSLEEP
  *	* -ERESTARTSYS: a signal came while waiting
  *	* -ENOMEM
  */
 int sst_claim(struct sst_file *file, unsigned int wanted,
-	      struct list_head *batch, bool nowait)
+	      struct list_head *batch, unsigned int how)
 {
-	enum sst_obstacle obstacle;
-	bool waited = false;
+	gfp_t gfp = how & SST_NOSLEEP ? GFP_NOWAIT | __GFP_ACCOUNT : GFP_KERNEL_ACCOUNT;
 	unsigned int n = 0;
+	bool full;
 	int ret;
 
-	for (;;) {
-		ret = sst_claim_free(file, wanted - n, batch, &obstacle);
+	do {
+		ret = sst_claim_free(file, wanted - n, batch, &full);
 		if (ret < 0)
 			break;
 		n += ret;
-		if (n == wanted)
+		if (n == wanted || (n && full))
 			break;
-		if (obstacle == SST_OBSTACLE_NONE) {
-			ret = sst_queue_grow(file->queue);
-		} else if (n) {
-			break;
-		} else if (nowait) {
-			ret = -EAGAIN;
-		} else {
-			waited |= obstacle == SST_OBSTACLE_QUEUE;
-			ret = sst_wait_room(file, obstacle);
-		}
-		if (ret)
-			break;
-	}
-	if (waited)
-		sst_pass_room(file->queue);
+		ret = full ? sst_wait_limit(file, how) : sst_queue_grow(file->queue, gfp);
+	} while (!ret);
 
-	if (nowait && ret == -ENOBUFS)
+	if (ret == -ENOMEM && how & SST_NOSLEEP)
 		ret = -EAGAIN;
 	return n ?: ret;
 }
@@ -769,7 +750,6 @@ void sst_unclaim(struct sst_file *file, struct list_head *batch)
 {
 	struct sst_queue *q = file->queue;
 	struct sst_slot *slot, *next;
-	bool room = false;
 
 	if (list_empty(batch))
 		return;
@@ -777,24 +757,18 @@ void sst_unclaim(struct sst_file *file, struct list_head *batch)
 	spin_lock_irq(&q->lock);
 	list_for_each_entry_safe(slot, next, batch, node) {
 		file->used--;
-		room |= sst_queue_vacate(q);
 		sst_slot_free(q, slot);
 	}
 	spin_unlock_irq(&q->lock);
 
-	wake_up_interruptible_poll(&file->wait, EPOLLOUT | EPOLLWRNORM);
-	if (room)
-		sst_wake_room(q);
+	sst_wake_writers(file);
 }
 
 /* Make a FILLING slot ready for the device. */
 static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
 {
-	if (!++slot->generation)
-		slot->generation = 1;
 	slot->user_data = slot->request->user_data;
-	slot->request->request_id =
-		cpu_to_le64(sst_request_id(slot->generation, slot->index));
+	slot->request->request_id = cpu_to_le64(sst_slot_id(slot));
 
 	/* What the device says it wrote can't be trusted: leave nothing there. */
 	if (slot->last_serial != file->serial)
@@ -802,19 +776,22 @@ static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
 	slot->last_serial = file->serial;
 	slot->clock_runs = false;
 	slot->overdue = false;
+	slot->kicked = false;
 }
 
 /* Offer FILLING slots to the device. Returns their number, or an error. */
 static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
 {
 	struct sst_slot *slot, *next;
-	unsigned int n = 0;
-	int ret = 0;
+	int ret = -EAGAIN;
+	int n = 0;
 
 	q->batch++;
 	list_for_each_entry_safe(slot, next, batch, node) {
 		struct scatterlist *sgs[] = { &slot->sg_request, &slot->sg_response };
 
+		if (q->occupied >= q->capacity)
+			break;
 		ret = virtqueue_add_sgs(q->vq, sgs, 1, 1, slot, GFP_ATOMIC);
 		if (ret)
 			break;
@@ -822,6 +799,7 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
 		slot->state = SST_SLOT_BUSY;
 		list_move_tail(&slot->node, &q->busy);
 		slot->file->in_flight++;
+		q->occupied++;
 		n++;
 	}
 	q->in_flight += n;
@@ -830,14 +808,107 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
 	return n ?: ret;
 }
 
+/* Returns whether the device is to be notified of the batch just added. */
+static bool sst_queue_kick_prepare(struct sst_queue *q)
+{
+	struct sst_slot *slot;
+
+	if (!virtqueue_kick_prepare(q->vq)) {
+		/* It works on it already, perhaps in a kick that is not over. */
+		if (!q->kicks)
+			sst_queue_start_clocks(q, q->batch);
+		return false;
+	}
+
+	q->kicks++;
+	q->stats.kicks++;
+	list_for_each_entry_reverse(slot, &q->busy, node) {
+		if (slot->batch < q->batch)
+			break;
+		slot->kicked = true;
+	}
+	return true;
+}
+
 /* Tell the device about a batch, while the caller keeps the virtqueue alive. */
 static void sst_queue_notify(struct sst_queue *q, u64 batch)
 {
 	virtqueue_notify(q->vq);
 
 	spin_lock_irq(&q->lock);
+	q->kicks--;
 	sst_queue_start_clocks(q, batch);
 	spin_unlock_irq(&q->lock);
+}
+
+/* Hand over what there is room for. Returns the number, or an error. */
+static int sst_submit_some(struct sst_file *file, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	bool kick = false;
+	u64 number;
+	int ret;
+	int idx;
+
+	idx = srcu_read_lock(&file->sst->srcu);
+	spin_lock_irq(&q->lock);
+	ret = sst_failure(file) ?: sst_queue_add(q, batch);
+	number = q->batch;
+	if (ret > 0)
+		kick = sst_queue_kick_prepare(q);
+	spin_unlock_irq(&q->lock);
+	if (kick)
+		sst_queue_notify(q, number);
+	srcu_read_unlock(&file->sst->srcu, idx);
+
+	return ret;
+}
+
+/* Whether a writer has not to wait for room in the virtqueue any more */
+static bool sst_room_passed(struct sst_file *file)
+{
+	struct sst_queue *q = file->queue;
+	bool passed;
+
+	spin_lock_irq(&q->lock);
+	passed = sst_failure(file) || q->occupied < q->capacity;
+	if (!passed)
+		q->room_wanted = true;
+	spin_unlock_irq(&q->lock);
+
+	return passed;
+}
+
+/*
+ * A writer that waited for room leaves, with a request or without: the others
+ * that wait must not miss what it did not use.
+ */
+static void sst_pass_room(struct sst_queue *q)
+{
+	bool room;
+
+	spin_lock_irq(&q->lock);
+	room = q->occupied < q->capacity;
+	if (!room)
+		q->room_wanted = true;
+	spin_unlock_irq(&q->lock);
+	if (room)
+		sst_wake_room(q);
+}
+
+static int sst_wait_and_submit(struct sst_file *file, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	int ret;
+
+	do {
+		ret = wait_event_interruptible_exclusive(q->room, sst_room_passed(file));
+		if (!ret)
+			ret = sst_submit_some(file, batch);
+	} while (ret == -EAGAIN);
+	sst_pass_room(q);
+
+	return ret;
 }
 
 /**
@@ -845,38 +916,31 @@ static void sst_queue_notify(struct sst_queue *q, u64 batch)
  * @file: who claimed them
  * @batch: the slots, each with its request; those that are left on the list
  *	afterwards were not submitted
+ * @how: SST_* flags
  *
- * Context: Process context. Takes and releases the lock of the queue; the kick
- *	may take as long as the device wants.
- * Return: number of requests submitted, at least 1, or -ENODEV, -EIO, -ENOMEM.
+ * Waits until the virtqueue has room for one, and submits as many as it has room
+ * for.
+ *
+ * Context: Process context, may sleep; the kick may take as long as the device
+ *	wants.
+ * Return: number of requests submitted, at least 1, or
+ *	* -ENODEV: the device is gone
+ *	* -EIO: it is broken, or has not answered too many requests
+ *	* -EAGAIN: no room, and SST_NOWAIT
+ *	* -ERESTARTSYS: a signal came while waiting
+ *	* -ENOMEM
  */
-int sst_submit(struct sst_file *file, struct list_head *batch)
+int sst_submit(struct sst_file *file, struct list_head *batch, unsigned int how)
 {
-	struct sst_queue *q = file->queue;
 	struct sst_slot *slot;
-	bool kick = false;
-	u64 number;
 	int ret;
-	int idx;
 
 	list_for_each_entry(slot, batch, node)
 		sst_slot_prepare(file, slot);
 
-	idx = srcu_read_lock(&file->sst->srcu);
-	spin_lock_irq(&q->lock);
-	ret = file->sst->gone ? -ENODEV : sst_queue_add(q, batch);
-	number = q->batch;
-	if (ret > 0) {
-		kick = virtqueue_kick_prepare(q->vq);
-		if (kick)
-			q->stats.kicks++;
-		else
-			sst_queue_start_clocks(q, number);
-	}
-	spin_unlock_irq(&q->lock);
-	if (kick)
-		sst_queue_notify(q, number);
-	srcu_read_unlock(&file->sst->srcu, idx);
+	ret = sst_submit_some(file, batch);
+	if (ret == -EAGAIN && !(how & SST_NOWAIT))
+		ret = sst_wait_and_submit(file, batch);
 
 	return ret;
 }
@@ -944,7 +1008,7 @@ int sst_take(struct sst_file *file, unsigned int wanted,
 			return -ENODEV;
 		if (nowait)
 			return -EAGAIN;
-		ret = wait_event_interruptible_exclusive(file->wait, sst_may_read(file));
+		ret = wait_event_interruptible_exclusive(file->readers, sst_may_read(file));
 		if (ret)
 			return ret;
 	}
@@ -971,8 +1035,7 @@ void sst_put_back(struct sst_file *file, struct list_head *batch)
 	file->nr_done += n;
 	spin_unlock_irq(&file->queue->lock);
 
-	__wake_up(&file->wait, TASK_INTERRUPTIBLE, n,
-		  poll_to_key(EPOLLIN | EPOLLRDNORM));
+	sst_wake_readers(file, n);
 }
 
 /**
@@ -1008,7 +1071,7 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch)
 	spin_unlock_irq(&q->lock);
 
 	if (was_full)
-		wake_up_interruptible_poll(&file->wait, EPOLLOUT | EPOLLWRNORM);
+		sst_wake_writers(file);
 
 	return n;
 }
@@ -1076,8 +1139,9 @@ static void sst_event_callback(struct virtqueue *vq)
 				events->received++;
 			else
 				events->malformed++;
-			/* Can't fail: the ring has the room it had before. */
-			sst_event_post(events, buffer);
+			/* There is room, but mapping it can fail, or the ring be broken. */
+			if (sst_event_post(events, buffer))
+				events->lost_buffers++;
 		}
 	} while (!virtqueue_enable_cb(vq));
 	kick = virtqueue_kick_prepare(vq);
@@ -1089,15 +1153,20 @@ out:
 
 static int sst_events_stock(struct sst_event_queue *events)
 {
+	bool kick = false;
 	unsigned int i;
-	int ret;
+	int ret = 0;
 
-	for (i = 0; i < events->nr_buffers; i++) {
+	spin_lock_irq(&events->lock);
+	for (i = 0; i < events->nr_buffers && !ret; i++)
 		ret = sst_event_post(events, events->buffers + i * events->stride);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	if (!ret)
+		kick = virtqueue_kick_prepare(events->vq);
+	spin_unlock_irq(&events->lock);
+	if (kick)
+		virtqueue_notify(events->vq);
+
+	return ret;
 }
 
 /* Start and stop */
@@ -1151,7 +1220,7 @@ static int sst_alloc_buffers(struct sst_device *sst)
 	if (!events->buffers)
 		return -ENOMEM;
 
-	return sst_queue_grow(&sst->queue);
+	return sst_queue_grow(&sst->queue, GFP_KERNEL);
 }
 
 /*
@@ -1200,40 +1269,17 @@ static void sst_slot_recover(struct sst_queue *q, struct sst_slot *slot)
 static void sst_queue_recover(struct sst_queue *q)
 {
 	struct sst_chunk *chunk;
+	unsigned long index;
 	unsigned int i;
 
-	mutex_lock(&q->grow_lock);
 	spin_lock_irq(&q->lock);
-	list_for_each_entry(chunk, &q->chunks, node)
+	xa_for_each(&q->chunks, index, chunk)
 		for (i = 0; i < chunk->nr; i++)
 			sst_slot_recover(q, &chunk->slots[i]);
 	q->in_flight = 0;
 	q->zombies = 0;
 	q->overdue = 0;
 	spin_unlock_irq(&q->lock);
-	mutex_unlock(&q->grow_lock);
-}
-
-static int sst_start(struct sst_device *sst)
-{
-	int ret;
-
-	ret = sst_find_vqs(sst);
-	if (ret)
-		return ret;
-
-	ret = sst_alloc_buffers(sst);
-	if (!ret)
-		ret = sst_events_stock(&sst->events);
-	if (ret) {
-		sst_detach(sst);
-		sst->vdev->config->del_vqs(sst->vdev);
-		return ret;
-	}
-
-	virtio_device_ready(sst->vdev);
-	virtqueue_kick(sst->events.vq);
-	return 0;
 }
 
 /* From here on no request is submitted, but one may be half-way in a kick. */
@@ -1245,6 +1291,7 @@ static void sst_mark_gone(struct sst_device *sst)
 	sst_wake_all(sst);
 }
 
+/* Take the device out of service. It has been marked as gone. */
 static void sst_stop(struct sst_device *sst)
 {
 	struct sst_queue *q = &sst->queue;
@@ -1253,11 +1300,38 @@ static void sst_stop(struct sst_device *sst)
 	synchronize_srcu(&sst->srcu);
 	virtio_reset_device(sst->vdev);
 	/* What was answered is answered. */
-	sst_queue_drain(q, q->vq, 0);
+	sst_queue_drain(q, q->vq, false);
 	sst_detach(sst);
 	cancel_delayed_work_sync(&q->timeout_work);
+	/* A callback may still be about to notify. */
+	virtio_synchronize_cbs(sst->vdev);
 	sst->vdev->config->del_vqs(sst->vdev);
 	sst_queue_recover(q);
+	/* Those who waited for an answer know now that there is none. */
+	sst_wake_all(sst);
+}
+
+static int sst_start(struct sst_device *sst)
+{
+	int ret;
+
+	ret = sst_find_vqs(sst);
+	if (ret)
+		return ret;
+
+	ret = sst_alloc_buffers(sst);
+	if (ret) {
+		sst->vdev->config->del_vqs(sst->vdev);
+		return ret;
+	}
+
+	/* Some devices' rings can't be filled before. */
+	virtio_device_ready(sst->vdev);
+	ret = sst_events_stock(&sst->events);
+	if (ret)
+		sst_stop(sst);
+
+	return ret;
 }
 
 /* The device */
@@ -1268,9 +1342,9 @@ static void sst_queue_init(struct sst_queue *q, struct sst_device *sst)
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->free);
 	INIT_LIST_HEAD(&q->busy);
-	INIT_LIST_HEAD(&q->chunks);
+	xa_init_flags(&q->chunks, XA_FLAGS_ALLOC);
 	init_waitqueue_head(&q->room);
-	mutex_init(&q->grow_lock);
+	init_waitqueue_head(&q->pollers);
 	INIT_DELAYED_WORK(&q->timeout_work, sst_queue_timeout);
 }
 
@@ -1278,7 +1352,7 @@ static void sst_release(struct device *dev)
 {
 	struct sst_device *sst = to_sst_device(dev);
 
-	sst_chunks_free(&sst->queue.chunks);
+	sst_queue_free_slots(&sst->queue);
 	kfree(sst->events.buffers);
 	cleanup_srcu_struct(&sst->srcu);
 	kfree(sst);
@@ -1420,6 +1494,7 @@ void sst_get_totals(struct sst_device *sst, struct sst_totals *totals)
 	spin_lock_irq(&sst->events.lock);
 	totals->events = sst->events.received;
 	totals->malformed_events = sst->events.malformed;
+	totals->lost_event_buffers = sst->events.lost_buffers;
 	spin_unlock_irq(&sst->events.lock);
 
 	totals->errors = totals->queue.timeouts + totals->queue.malformed +
@@ -1444,8 +1519,6 @@ static void sst_remove(struct virtio_device *vdev)
 	sst_mark_gone(sst);
 	sst_cdev_del(sst);
 	sst_stop(sst);
-	/* Those who waited for an answer know now that there is none. */
-	sst_wake_all(sst);
 
 	sst_log_statistics(sst);
 	ida_free(&sst_ida, sst->index);
@@ -1509,24 +1582,14 @@ static int __init sst_init(void)
 	if (ret)
 		return ret;
 
-	sst_workqueue = alloc_workqueue(SST_NAME, WQ_UNBOUND, 0);
-	if (!sst_workqueue)
-		return -ENOMEM;
-
 	ret = sst_cdev_init();
 	if (ret)
-		goto destroy_workqueue;
+		return ret;
 
 	ret = register_virtio_driver(&sst_driver);
 	if (ret)
-		goto exit_cdev;
+		sst_cdev_exit();
 
-	return 0;
-
-exit_cdev:
-	sst_cdev_exit();
-destroy_workqueue:
-	destroy_workqueue(sst_workqueue);
 	return ret;
 }
 module_init(sst_init);
@@ -1535,7 +1598,6 @@ static void __exit sst_exit(void)
 {
 	unregister_virtio_driver(&sst_driver);
 	sst_cdev_exit();
-	destroy_workqueue(sst_workqueue);
 }
 module_exit(sst_exit);
 

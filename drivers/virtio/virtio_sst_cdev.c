@@ -3,6 +3,7 @@
  * Virtio SST driver: the character devices /dev/sst0, /dev/sst1, ...
  */
 
+#include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/kdev_t.h>
 #include <linux/module.h>
@@ -21,9 +22,29 @@ struct class sst_class = {
 
 static dev_t sst_devt;
 
-static bool sst_nowait(struct kiocb *iocb)
+/*
+ * Whether nobody but the caller can use the open file: no other descriptor, and
+ * no other task with this table of descriptors. fdget() relies on the same.
+ */
+static bool sst_alone(struct file *filp)
 {
-	return iocb->ki_flags & IOCB_NOWAIT || iocb->ki_filp->f_flags & O_NONBLOCK;
+	return file_count(filp) == 1 && current->files &&
+	       atomic_read(&current->files->count) == 1;
+}
+
+/* How slots are to be claimed and submitted for a caller, as SST_* flags */
+static unsigned int sst_how(struct kiocb *iocb)
+{
+	unsigned int how = 0;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		how |= SST_NOWAIT | SST_NOSLEEP;
+	if (iocb->ki_filp->f_flags & O_NONBLOCK)
+		how |= SST_NOWAIT;
+	if (sst_alone(iocb->ki_filp))
+		how |= SST_ALONE;
+
+	return how;
 }
 
 static int sst_open(struct inode *inode, struct file *filp)
@@ -43,6 +64,7 @@ static int sst_open(struct inode *inode, struct file *filp)
 	file->queue = &sst->queue;
 	file->serial = atomic64_inc_return(&sst->serials);
 	file->limit = SST_REQUEST_LIMIT_DEFAULT;
+	init_waitqueue_head(&file->readers);
 	init_waitqueue_head(&file->wait);
 	INIT_LIST_HEAD(&file->done);
 
@@ -98,13 +120,16 @@ static ssize_t sst_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	struct sst_file *file = iocb->ki_filp->private_data;
 	size_t size = min(iov_iter_count(from), sizeof(struct sst_request));
 	unsigned int n = sst_requests_in(iov_iter_count(from));
+	unsigned int how = sst_how(iocb);
 	LIST_HEAD(batch);
 	int ret;
 
+	if (READ_ONCE(file->sst->gone))
+		return -ENODEV;
 	if (!n)
 		return -EINVAL;
 
-	ret = sst_claim(file, n, &batch, sst_nowait(iocb));
+	ret = sst_claim(file, n, &batch, how);
 	if (ret < 0)
 		return ret;
 
@@ -112,7 +137,7 @@ static ssize_t sst_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (ret < 0)
 		return ret;
 
-	ret = sst_submit(file, &batch);
+	ret = sst_submit(file, &batch, how);
 	sst_unclaim(file, &batch);
 
 	return ret < 0 ? ret : ret * size;
@@ -128,7 +153,7 @@ static void sst_fill_header(const struct sst_slot *slot,
 			    struct sst_response_header *header)
 {
 	*header = (struct sst_response_header) {
-		.request_id = cpu_to_le64(sst_request_id(slot->generation, slot->index)),
+		.request_id = cpu_to_le64(sst_request_id(slot->use, slot->index)),
 		.user_data = slot->user_data,
 	};
 	if (slot->by_driver) {
@@ -201,7 +226,7 @@ static ssize_t sst_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return -EINVAL;
 
 	n = min_t(size_t, iov_iter_count(to) / size, UINT_MAX);
-	ret = sst_take(file, n, &batch, sst_nowait(iocb));
+	ret = sst_take(file, n, &batch, sst_how(iocb) & SST_NOWAIT);
 	if (ret < 0)
 		return ret;
 
@@ -218,7 +243,7 @@ static __poll_t sst_poll(struct file *filp, struct poll_table_struct *wait)
 	__poll_t mask = 0;
 
 	poll_wait(filp, &file->wait, wait);
-	poll_wait(filp, &file->queue->room, wait);
+	poll_wait(filp, &file->queue->pollers, wait);
 
 	if (READ_ONCE(file->sst->gone))
 		mask |= EPOLLHUP | EPOLLERR;

@@ -13,7 +13,6 @@
 #include <linux/device.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
-#include <linux/mutex.h>
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
@@ -21,6 +20,7 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include <uapi/linux/virtio_sst.h>
 
@@ -47,6 +47,15 @@ static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE
 #define SST_REQUEST_TIMEOUT_DEFAULT_MS	5000
 #define SST_REQUEST_TIMEOUT_MIN_MS	1
 #define SST_REQUEST_TIMEOUT_MAX_MS	(24 * 60 * 60 * 1000)
+
+/* The lower bits of a request_id are the slot's index */
+#define SST_SLOT_INDEX_BITS	24
+#define SST_SLOT_INDEX_MAX	(BIT(SST_SLOT_INDEX_BITS) - 1)
+
+/* How slots are claimed and submitted */
+#define SST_NOWAIT	BIT(0)	/* not waiting for room */
+#define SST_NOSLEEP	BIT(1)	/* not even for memory */
+#define SST_ALONE	BIT(2)	/* nobody else can read the file's responses */
 
 struct sst_chunk;
 struct sst_device;
@@ -106,12 +115,14 @@ enum sst_slot_state {
  * @user_data: the driver's own copy, from the request
  * @deadline: in jiffies, once @clock_runs
  * @batch: which kick told the device about it
- * @last_serial: &sst_file.serial of the last owner, who may see what it left
- * @generation: counts the uses of the slot
+ * @use: &sst_queue.uses when it was claimed
+ * @last_serial: &sst_file.serial of the last owner: @response has nobody else's
+ *	data
  * @length: bytes of @response that the device says it wrote
- * @index: tells slots of one queue from each other for ever
+ * @index: tells the slots of a queue from each other
  * @status: SST_RESPONSE_* of an ending made by the driver
  * @state: who has it
+ * @kicked: the device was notified of @batch, it did not look by itself
  * @clock_runs: the kick is over, the device has to answer until @deadline
  * @overdue: the device has not answered until @deadline
  * @by_driver: the ending was made by the driver; @response is not to be read
@@ -131,12 +142,13 @@ struct sst_slot {
 	__le64 user_data;
 	unsigned long deadline;
 	u64 batch;
+	u64 use;
 	u64 last_serial;
-	u32 generation;
 	u32 length;
 	u32 index;
 	u32 status;
 	enum sst_slot_state state;
+	bool kicked;
 	bool clock_runs;
 	bool overdue;
 	bool by_driver;
@@ -168,20 +180,24 @@ struct sst_stats {
 
 /**
  * struct sst_chunk - slots that were allocated together
- * @node: on &sst_queue.chunks
+ * @unused: on the list of the one who is going to free it
+ * @index: in &sst_queue.chunks
  * @memory: the messages, physically contiguous
  * @size: bytes of @memory
  * @nr: number of slots
  * @nr_free: how many of them are FREE, protected by &sst_queue.lock
+ * @rcu: it is read under RCU
  * @slots: the slots
  */
 struct sst_chunk {
-	struct list_head node;
+	struct list_head unused;
+	u32 index;
 	void *memory;
 	size_t size;
 	unsigned int nr;
 	unsigned int nr_free;
-	struct sst_slot slots[];
+	struct rcu_head rcu;
+	struct sst_slot slots[] __counted_by(nr);
 };
 
 /**
@@ -194,23 +210,26 @@ struct sst_chunk {
  * @free: FREE slots, the last used one first
  * @busy: slots that the device has and is not late with, in the order in which
  *	they were handed to it
- * @room: writers (exclusive) that wait for a place in the virtqueue, and pollers
- * @room_wanted: one of them has found the virtqueue full
+ * @room: writers that wait for a place in the virtqueue, all exclusive
+ * @pollers: those who wait in poll for such a place; apart from @room, so that
+ *	none of them takes a writer's wake-up
+ * @room_wanted: a writer or poller has found no room
  * @capacity: slots that the virtqueue has places for; constant
- * @occupied: slots that have a place: FILLING, BUSY and ZOMBIE ones
- * @nr_slots: slots in all; as many as have a place, or a response to be read
- * @next_index: &sst_slot.index of the next new slot
+ * @occupied: slots that have a place: BUSY and ZOMBIE ones
+ * @nr_slots: slots in all; grows with what is in flight and what is unread
+ * @uses: how often a slot was claimed
  * @in_flight: number of BUSY slots
  * @zombies: number of ZOMBIE slots
  * @overdue: how many of them the device is late with
  * @stopped: the virtqueue must not be touched any more
- * @batch: number of the last kick
+ * @batch: counts the times that requests were added
+ * @kicks: notifications that are not over yet
  * @timeout_armed: @timeout_work is queued, or about to run
  * @timeout_at: when, in jiffies
  * @timeout_work: ends the requests that the device did not answer in time
  * @stats: counters
- * @grow_lock: held by the one who adds or removes chunks; taken before @lock
- * @chunks: all chunks, protected by @grow_lock
+ * @chunks: all slots, by index; has a lock of its own, which is never taken
+ *	inside @lock, and is read under RCU
  */
 struct sst_queue {
 	struct sst_device *sst;
@@ -219,22 +238,23 @@ struct sst_queue {
 	struct list_head free;
 	struct list_head busy;
 	wait_queue_head_t room;
+	wait_queue_head_t pollers;
 	bool room_wanted;
 	unsigned int capacity;
 	unsigned int occupied;
 	unsigned int nr_slots;
-	unsigned int next_index;
+	u64 uses;
 	unsigned int in_flight;
 	unsigned int zombies;
 	unsigned int overdue;
 	bool stopped;
 	u64 batch;
+	unsigned int kicks;
 	bool timeout_armed;
 	unsigned long timeout_at;
 	struct delayed_work timeout_work;
 	struct sst_stats stats;
-	struct mutex grow_lock;	/* the chunks */
-	struct list_head chunks;
+	struct xarray chunks;
 };
 
 /**
@@ -247,6 +267,7 @@ struct sst_queue {
  * @nr_buffers: their number
  * @received: events so far
  * @malformed: events of an impossible length
+ * @lost_buffers: buffers that could not be offered to the device again
  */
 struct sst_event_queue {
 	struct virtqueue *vq;
@@ -257,6 +278,7 @@ struct sst_event_queue {
 	unsigned int nr_buffers;
 	u64 received;
 	u64 malformed;
+	u64 lost_buffers;
 };
 
 /**
@@ -271,8 +293,8 @@ struct sst_event_queue {
  * @device_id: from config space: number of the device
  * @features: from config space: known SST_F_* bits
  * @request_timeout_ms: how long the device has for an answer
- * @gone: no request is accepted any more. Set once, under the lock of each queue
- *	in turn, and read without by those who only want to leave early
+ * @gone: no request is accepted any more. Set once, under the queue's lock, and
+ *	read without by those who only want to leave early
  * @serials: source of &sst_file.serial
  * @files_lock: protects @files
  * @files: open files, which removal has to wake
@@ -303,8 +325,8 @@ struct sst_device {
  * @queue: the queue that its requests go to; constant while @used is not 0
  * @node: on &sst_device.files
  * @serial: tells files of one device from each other for ever
- * @wait: readers (exclusive: first come, first served), pollers, and writers
- *	that wait because of @limit
+ * @readers: who waits for a response; exclusive: first come, first served
+ * @wait: pollers, and writers that wait because of @limit
  * @done: slots whose ending can be read, in the order of completion
  * @nr_done: their number
  * @in_flight: number of BUSY slots
@@ -319,6 +341,7 @@ struct sst_file {
 	struct sst_queue *queue;
 	struct list_head node;
 	u64 serial;
+	wait_queue_head_t readers;
 	wait_queue_head_t wait;
 	struct list_head done;
 	unsigned int nr_done;
@@ -333,6 +356,7 @@ struct sst_file {
  * @queue: counters of the queue
  * @events: events received
  * @malformed_events: events of an impossible length
+ * @lost_event_buffers: event buffers that the device does not have any more
  * @errors: what went wrong: time-outs, malformed responses and events
  * @in_flight: requests at the device now
  * @zombies: requests at the device now that have ended for their owners
@@ -341,6 +365,7 @@ struct sst_totals {
 	struct sst_stats queue;
 	u64 events;
 	u64 malformed_events;
+	u64 lost_event_buffers;
 	u64 errors;
 	unsigned int in_flight;
 	unsigned int zombies;
@@ -352,12 +377,12 @@ static inline struct sst_device *to_sst_device(struct device *dev)
 }
 
 /*
- * A request_id is the generation of the slot and, in the lower half, its index.
- * It is never 0, since generations are counted from 1.
+ * A request_id leads to the slot, and is another one each time that the slot is
+ * used. It is never 0, since uses are counted from 1.
  */
-static inline u64 sst_request_id(u32 generation, u32 index)
+static inline u64 sst_request_id(u64 use, u32 index)
 {
-	return (u64)generation << 32 | index;
+	return use << SST_SLOT_INDEX_BITS | index;
 }
 
 /* A response has a header at least, and cannot be longer than its buffer. */
@@ -378,9 +403,9 @@ static inline unsigned int sst_requests_in(size_t bytes)
 }
 
 int sst_claim(struct sst_file *file, unsigned int wanted,
-	      struct list_head *batch, bool nowait);
+	      struct list_head *batch, unsigned int how);
 void sst_unclaim(struct sst_file *file, struct list_head *batch);
-int sst_submit(struct sst_file *file, struct list_head *batch);
+int sst_submit(struct sst_file *file, struct list_head *batch, unsigned int how);
 int sst_take(struct sst_file *file, unsigned int wanted,
 	     struct list_head *batch, bool nowait);
 void sst_put_back(struct sst_file *file, struct list_head *batch);

@@ -85,9 +85,9 @@ static void sst_test_ioctl_numbers(struct kunit *test)
 
 static void sst_test_request_id(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, sst_request_id(1, 0), 0x100000000ULL);
-	KUNIT_EXPECT_EQ(test, sst_request_id(U32_MAX, 5), 0xffffffff00000005ULL);
-	KUNIT_EXPECT_NE(test, sst_request_id(1, 2), sst_request_id(2, 1));
+	KUNIT_EXPECT_EQ(test, sst_request_id(1, 0), 0x1000000ULL);
+	KUNIT_EXPECT_EQ(test, sst_request_id(1, SST_SLOT_INDEX_MAX), 0x1ffffffULL);
+	KUNIT_EXPECT_EQ(test, sst_request_id(0xffffffffffULL, 5), 0xffffffffff000005ULL);
 }
 
 static void sst_test_response_length(struct kunit *test)

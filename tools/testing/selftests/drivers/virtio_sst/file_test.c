@@ -320,6 +320,41 @@ static int fill_file(int fd)
 	return sst_send(fd, TYPE_NEVER, 0);
 }
 
+struct pipeline {
+	int fd;
+	int error;
+};
+
+#define PIPELINE_REQUESTS	1000
+
+static void *read_all(void *arg)
+{
+	struct pipeline *p = arg;
+	struct sst_response resp;
+	int i;
+
+	for (i = 0; i < PIPELINE_REQUESTS && !p->error; i++) {
+		p->error = sst_receive(p->fd, &resp);
+		if (i % 100 == 0)
+			sleep_ms(5);
+	}
+	return NULL;
+}
+
+TEST_F(sst, a_thread_writes_and_another_reads)
+{
+	struct pipeline p = { .fd = self->fd };
+	pthread_t reader;
+	int i;
+
+	ASSERT_EQ(0, pthread_create(&reader, NULL, read_all, &p));
+	for (i = 0; i < PIPELINE_REQUESTS; i++) {
+		ASSERT_EQ(0, sst_send(self->fd, SST_REQUEST_NOOP, i));
+	}
+	pthread_join(reader, NULL);
+	EXPECT_EQ(0, p.error);
+}
+
 TEST_F(sst, write_blocked_by_its_file_goes_on_after_a_read)
 {
 	int status;
@@ -399,6 +434,34 @@ TEST_F(sst, write_blocked_by_the_queue_and_interrupted)
 	ASSERT_EQ(pid[0], waitpid(pid[0], &status, 0));
 	ASSERT_EQ(pid[1], waitpid(pid[1], &status, 0));
 	EXPECT_EQ(0, status);
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+TEST_F(sst, a_poller_does_not_take_the_wakeup_of_a_writer)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLEXCLUSIVE };
+	int fds[1024 / LIMIT], status, n, i;
+	pid_t poller, writer;
+
+	n = fill_queue(&self->info, fds, TYPE_LATE);
+	ASSERT_LT(0, n);
+	poller = fork();
+	if (!poller) {
+		int ep = epoll_create1(EPOLL_CLOEXEC);
+		int fd = sst_open(O_RDWR);
+
+		epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+		epoll_wait(ep, &ev, 1, 10000);
+		_exit(0);
+	}
+	sleep_ms(20);
+	writer = fork();
+	if (!writer)
+		_exit(-sst_send(self->fd, SST_REQUEST_NOOP, 0));
+	ASSERT_EQ(writer, waitpid(writer, &status, 0));
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(poller, waitpid(poller, &status, 0));
 	for (i = 0; i < n; i++)
 		close(fds[i]);
 }
@@ -1022,9 +1085,35 @@ TEST_F(sst, nothing_of_another_file_is_seen)
 	}
 }
 
+TEST_F(sst, who_waits_for_room_learns_that_the_queue_broke)
+{
+	struct sst_info rest = self->info;
+	int fds[1024 / LIMIT], status, n, i;
+	unsigned long long start = now_ms();
+	int other = sst_open(O_RDWR);
+	pid_t pid;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, sst_send(self->fd, TYPE_BREAK, 0));
+	rest.queue_size--;
+	n = fill_queue(&rest, fds, TYPE_NEVER);
+	ASSERT_LT(0, n);
+	pid = fork();
+	if (!pid)
+		_exit(-sst_send(other, SST_REQUEST_NOOP, 0));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(EIO, WEXITSTATUS(status));
+	/* Long before any time-out */
+	EXPECT_LE(LATE_MS / 2, now_ms() - start);
+	EXPECT_GE(3000, now_ms() - start);
+	close(other);
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+}
+
 TEST_F(sst, broken_queue)
 {
-	ASSERT_EQ(0, sst_set_timeout(300));
+	ASSERT_EQ(0, sst_set_timeout(600));
 	ASSERT_EQ(0, sst_send(self->fd, TYPE_BREAK, 40));
 	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
 	EXPECT_EQ(SST_RESPONSE_TIMEOUT, le32toh(self->resp.status));

@@ -38,7 +38,7 @@ enum {
 	TYPE_DIRTY = 105,	/* header only, and it claims to be complete */
 	TYPE_FILL = 106,	/* payload all 0xaa */
 	TYPE_EMPTY = 107,	/* no byte, and it says so */
-	TYPE_BREAK = 108,	/* an ID that was never offered: breaks the queue */
+	TYPE_BREAK = 108,	/* after 300 ms an ID never offered: breaks the queue */
 	TYPE_NO_DEVICE = 109,	/* status NO_DEVICE */
 	TYPE_UNKNOWN = 110,	/* status INVALID: no special answer */
 };
