@@ -711,8 +711,7 @@ static int sst_claim_free(struct sst_file *file, unsigned int wanted,
  *	* -ENODEV: the device is gone
  *	* -EIO: it is broken, or has not answered too many requests
  *	* -ENOBUFS: all that the file may have is unread, and SST_ALONE
- *	* -EAGAIN: the file has all that it may have, and SST_NOWAIT; or there is
- *	  no memory, and SST_NOSLEEP
+ *	* -EAGAIN: its limit is reached (SST_NOWAIT), or no memory (SST_NOSLEEP)
  *	* -ERESTARTSYS: a signal came while waiting
  *	* -ENOMEM
  */

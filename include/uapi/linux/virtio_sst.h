@@ -177,7 +177,7 @@ struct sst_device_info {
  * Flag of a response: it was made by the driver, not by the device. Set with
  * SST_RESPONSE_TIMEOUT and SST_RESPONSE_ERROR; the payload is zero then.
  */
-#define SST_RESPONSE_F_DRIVER	(1U << 0)
+#define SST_RESPONSE_F_DRIVER	0x1
 
 /**
  * struct sst_response - a response, as the device writes it and programs read it
