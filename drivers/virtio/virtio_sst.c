@@ -130,11 +130,11 @@ module_param_cb(request_timeout, &sst_param_timeout_ops, &sst_request_timeout, 0
 MODULE_PARM_DESC(request_timeout,
 		 "Milliseconds that a device has to answer a request, unless set for the device (default 5000)");
 module_param_cb(max_devices, &sst_param_devices_ops, &sst_max_devices, 0444);
-MODULE_PARM_DESC(max_devices, "Number of devices to serve at most");
+MODULE_PARM_DESC(max_devices, "Devices to serve at most (1 to 1048576, the default)");
 module_param_array_named(virtio_id, sst_extra_ids, uint, &sst_nr_extra_ids, 0444);
 MODULE_PARM_DESC(virtio_id, "Further virtio device IDs to drive (up to 8)");
 module_param_named(debug, sst_debug, bool, 0644);
-MODULE_PARM_DESC(debug, "Log what the driver does with a device (default off)");
+MODULE_PARM_DESC(debug, "Log devices found, and time-outs, late and mismatched responses one by one (default off)");
 
 #define sst_dbg(sst, fmt, ...)						\
 do {									\
@@ -197,8 +197,8 @@ static void sst_wake(struct sst_queue *q, struct sst_wakeups *wakeups)
 		sst_wake_room(q);
 	if (wakeups->malformed)
 		dev_err_ratelimited(&q->sst->dev,
-				    "%u responses of impossible length, such as %u bytes\n",
-				    wakeups->malformed, wakeups->length);
+				    "impossible length of a response: %u bytes (%u such)\n",
+				    wakeups->length, wakeups->malformed);
 	memset(wakeups, 0, sizeof(*wakeups));
 }
 
@@ -1459,7 +1459,7 @@ static int sst_probe(struct virtio_device *vdev)
 	if (ret)
 		goto stop;
 
-	sst_dbg(sst, "wire version %#x, device id %u, features %#llx, %u requests in flight\n",
+	sst_dbg(sst, "wire version %#x, device id %u, features %#llx, room for %u requests\n",
 		sst->version, sst->device_id, sst->features, sst->queue.capacity);
 	return 0;
 

@@ -281,9 +281,10 @@ static bool set_mem_table(struct vu_dev *vu, struct vu_request *req)
 
 	stop_all(vu);
 	memtable_clear(&vu->mem);
+	/* virtio_uml of Linux 6.12 sends its whole table, whatever of it is in use. */
 	if (table->nr > VU_MAX_FDS ||
-	    req->size != offsetof(struct vu_mem_table, region) +
-			 table->nr * sizeof(table->region[0]))
+	    req->size < offsetof(struct vu_mem_table, region) +
+			table->nr * sizeof(table->region[0]))
 		return refuse(req, "number of regions does not fit the size");
 	if (req->nr_fds != table->nr)
 		return refuse(req, "number of regions does not fit the files");

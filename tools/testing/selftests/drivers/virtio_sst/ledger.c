@@ -12,6 +12,8 @@
 
 #include "sst_test.h"
 
+#define STUCK_AFTER_S	100
+
 enum {
 	ENTRY_NONE,	/* not written, or not accepted */
 	ENTRY_SENT,
@@ -263,6 +265,17 @@ static unsigned int settle(const struct options *o, const struct ledger *ledger)
 	return errors;
 }
 
+/* Somebody waits for what never comes. Nobody can be asked any more. */
+static void on_stuck(int number)
+{
+	static const char text[] = "# stuck: a process has waited too long\n";
+
+	(void)number;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) > 0)
+		kill(0, SIGKILL);
+	_exit(1);
+}
+
 static int print_usage(void)
 {
 	fprintf(stderr,
@@ -320,6 +333,7 @@ int main(int argc, char **argv)
 
 	if (parse(argc, argv, &o))
 		return 2;
+	setpgid(0, 0);
 	ledger = mmap(NULL, sizeof(*ledger) + (size_t)o.processes * o.requests,
 		      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (ledger == MAP_FAILED) {
@@ -336,6 +350,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < o.processes; i++)
 		if (!fork())
 			worker(&o, ledger, i, fd);
+	signal(SIGALRM, on_stuck);
+	alarm(STUCK_AFTER_S);
 	while (wait(NULL) > 0)
 		;
 	return settle(&o, ledger) ? 1 : 0;
