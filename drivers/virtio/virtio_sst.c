@@ -41,7 +41,7 @@ enum {
 	SST_NR_VQS,
 };
 
-/* 16 slots fill 33 pages with next to no waste */
+/* 16 slots fill 33 pages of 4 KiB with next to no waste */
 #define SST_CHUNK_SLOTS		16
 
 /* A virtqueue holds no more requests than this, even if it could. */
@@ -165,11 +165,16 @@ static void sst_wakeups_add(struct sst_wakeups *wakeups, struct sst_file *file)
 	wakeups->files[i].ended++;
 }
 
-/* One waiting writer is enough: it passes the word on, see sst_pass_room(). */
+/*
+ * There is room in the virtqueue. One waiting writer is enough, since it passes
+ * the word on, see sst_pass_room(); writers that don't wait may be faster. Pollers
+ * are told all at once: the limit of its file may keep the first one from writing.
+ */
 static void sst_wake_room(struct sst_queue *q)
 {
 	wake_up_interruptible(&q->room);
-	wake_up_interruptible_poll(&q->pollers, EPOLLOUT | EPOLLWRNORM);
+	__wake_up(&q->pollers, TASK_INTERRUPTIBLE, 0,
+		  poll_to_key(EPOLLOUT | EPOLLWRNORM));
 }
 
 /* Responses of a file can be read, by @nr readers. */
@@ -221,15 +226,30 @@ static void sst_wake_all(struct sst_device *sst)
 
 static void sst_slot_free(struct sst_queue *q, struct sst_slot *slot)
 {
+	struct sst_chunk *chunk = slot->chunk;
+
 	slot->file = NULL;
 	slot->state = SST_SLOT_FREE;
-	slot->chunk->nr_free++;
 	list_move(&slot->node, &q->free);
+	if (++chunk->nr_free == chunk->nr)
+		list_add(&chunk->node, &q->unused);
+}
+
+static struct sst_slot *sst_slot_take_free(struct sst_queue *q)
+{
+	struct sst_slot *slot = list_first_entry(&q->free, struct sst_slot, node);
+	struct sst_chunk *chunk = slot->chunk;
+
+	if (chunk->nr_free-- == chunk->nr)
+		list_del_init(&chunk->node);
+	list_del_init(&slot->node);
+
+	return slot;
 }
 
 static u64 sst_slot_id(const struct sst_slot *slot)
 {
-	return sst_request_id(slot->use, slot->index);
+	return sst_request_id(slot->generation, slot->index);
 }
 
 /* End a request that was in flight: its owner can read about it. */
@@ -247,7 +267,7 @@ static void sst_slot_end(struct sst_queue *q, struct sst_slot *slot,
 }
 
 /* Look at what the device wrote as far as it can be wrong in a way that matters. */
-static void sst_slot_judge(struct sst_queue *q, struct sst_slot *slot, u32 length,
+static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 length,
 			   struct sst_wakeups *wakeups)
 {
 	slot->length = length;
@@ -278,7 +298,7 @@ static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
 	q->room_wanted = false;
 
 	if (slot->state == SST_SLOT_BUSY) {
-		sst_slot_judge(q, slot, length, wakeups);
+		sst_slot_check(q, slot, length, wakeups);
 		sst_slot_end(q, slot, SST_SLOT_DONE, wakeups);
 		return;
 	}
@@ -380,13 +400,14 @@ static void sst_request_callback(struct virtqueue *vq)
 /*
  * Let the clocks run of the requests that the device can work on now that the
  * kick of @batch is over: those of the batch, and later ones that needed no kick
- * of their own. They don't run before, because a device may do all its work in
- * the kick, and take longer for it than the time-out.
+ * of their own, because this one was going on when they came. They don't run
+ * before, because a device may do all its work in the kick, and take longer for it
+ * than the time-out.
  */
 static void sst_queue_start_clocks(struct sst_queue *q, u64 batch)
 {
 	unsigned int timeout_ms = READ_ONCE(q->sst->request_timeout_ms);
-	/* One more, since the current jiffy is a broken one */
+	/* One more, since part of the current jiffy is over */
 	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms) + 1;
 	struct sst_slot *slot;
 	bool any = false;
@@ -400,7 +421,7 @@ static void sst_queue_start_clocks(struct sst_queue *q, u64 batch)
 		slot->clock_runs = true;
 		any = true;
 	}
-	if (any && !q->stopped)
+	if (any)
 		sst_queue_arm(q, deadline);
 }
 
@@ -505,7 +526,7 @@ static void sst_chunk_free(struct sst_chunk *chunk)
 {
 	if (chunk->memory)
 		free_pages_exact(chunk->memory, chunk->size);
-	/* Another one who looks for unused chunks may still see it. */
+	/* Who goes through the chunks may still see it. */
 	kfree_rcu(chunk, rcu);
 }
 
@@ -520,6 +541,7 @@ static struct sst_chunk *sst_chunk_alloc(struct sst_queue *q, gfp_t gfp)
 	if (!chunk)
 		return NULL;
 
+	INIT_LIST_HEAD(&chunk->node);
 	chunk->nr = SST_CHUNK_SLOTS;
 	sst_chunk_alloc_memory(chunk, slot_size, gfp);
 	if (!chunk->memory ||
@@ -558,6 +580,25 @@ static int sst_queue_grow(struct sst_queue *q, gfp_t gfp)
 	return 0;
 }
 
+/* Returns an unused chunk that is no longer part of the queue, or NULL. */
+static struct sst_chunk *sst_queue_pop_unused(struct sst_queue *q)
+{
+	struct sst_chunk *chunk = NULL;
+	unsigned int i;
+
+	spin_lock_irq(&q->lock);
+	if (q->nr_slots >= q->capacity + SST_CHUNK_SLOTS && !list_empty(&q->unused)) {
+		chunk = list_first_entry(&q->unused, struct sst_chunk, node);
+		list_del_init(&chunk->node);
+		for (i = 0; i < chunk->nr; i++)
+			list_del_init(&chunk->slots[i].node);
+		q->nr_slots -= chunk->nr;
+	}
+	spin_unlock_irq(&q->lock);
+
+	return chunk;
+}
+
 /**
  * sst_queue_shrink() - free the memory that only unread responses needed
  * @q: the queue
@@ -568,26 +609,9 @@ static int sst_queue_grow(struct sst_queue *q, gfp_t gfp)
  */
 static void sst_queue_shrink(struct sst_queue *q)
 {
-	struct sst_chunk *chunk, *next;
-	unsigned long index;
-	LIST_HEAD(unused);
-	unsigned int i;
+	struct sst_chunk *chunk;
 
-	spin_lock_irq(&q->lock);
-	xa_for_each(&q->chunks, index, chunk) {
-		if (q->nr_slots < q->capacity + chunk->nr)
-			break;
-		if (chunk->nr_free < chunk->nr)
-			continue;
-		for (i = 0; i < chunk->nr; i++)
-			list_del_init(&chunk->slots[i].node);
-		chunk->nr_free = 0;
-		q->nr_slots -= chunk->nr;
-		list_add(&chunk->unused, &unused);
-	}
-	spin_unlock_irq(&q->lock);
-
-	list_for_each_entry_safe(chunk, next, &unused, unused) {
+	while ((chunk = sst_queue_pop_unused(q))) {
 		xa_erase(&q->chunks, chunk->index);
 		sst_chunk_free(chunk);
 	}
@@ -638,7 +662,7 @@ bool sst_may_write(struct sst_file *file)
 	return may;
 }
 
-/* Whether a writer has not to wait for its file's limit any more; @error: why */
+/* True if a writer need not wait for its file's limit any longer; @error: why */
 static bool sst_limit_passed(struct sst_file *file, bool alone, int *error)
 {
 	struct sst_queue *q = file->queue;
@@ -682,12 +706,11 @@ static int sst_claim_free(struct sst_file *file, unsigned int wanted,
 	spin_lock_irq(&q->lock);
 	ret = sst_failure(file);
 	while (!ret && n < wanted && file->used < file->limit && !list_empty(&q->free)) {
-		slot = list_first_entry(&q->free, struct sst_slot, node);
-		list_move_tail(&slot->node, batch);
+		slot = sst_slot_take_free(q);
+		list_add_tail(&slot->node, batch);
 		slot->state = SST_SLOT_FILLING;
 		slot->file = file;
-		slot->use = ++q->uses;
-		slot->chunk->nr_free--;
+		slot->generation = ++q->generation;
 		file->used++;
 		n++;
 	}
@@ -749,18 +772,21 @@ void sst_unclaim(struct sst_file *file, struct list_head *batch)
 {
 	struct sst_queue *q = file->queue;
 	struct sst_slot *slot, *next;
+	bool was_full;
 
 	if (list_empty(batch))
 		return;
 
 	spin_lock_irq(&q->lock);
+	was_full = file->used >= file->limit;
 	list_for_each_entry_safe(slot, next, batch, node) {
 		file->used--;
 		sst_slot_free(q, slot);
 	}
 	spin_unlock_irq(&q->lock);
 
-	sst_wake_writers(file);
+	if (was_full)
+		sst_wake_writers(file);
 }
 
 /* Make a FILLING slot ready for the device. */
@@ -782,15 +808,18 @@ static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
 static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
 {
 	struct sst_slot *slot, *next;
-	int ret = -EAGAIN;
+	int ret = 0;
 	int n = 0;
 
 	q->batch++;
 	list_for_each_entry_safe(slot, next, batch, node) {
 		struct scatterlist *sgs[] = { &slot->sg_request, &slot->sg_response };
 
-		if (q->occupied >= q->capacity)
+		if (q->occupied >= q->capacity) {
+			q->room_wanted = true;
+			ret = -EAGAIN;
 			break;
+		}
 		ret = virtqueue_add_sgs(q->vq, sgs, 1, 1, slot, GFP_ATOMIC);
 		if (ret)
 			break;
@@ -832,11 +861,14 @@ static bool sst_queue_kick_prepare(struct sst_queue *q)
 /* Tell the device about a batch, while the caller keeps the virtqueue alive. */
 static void sst_queue_notify(struct sst_queue *q, u64 batch)
 {
-	virtqueue_notify(q->vq);
+	bool notified = virtqueue_notify(q->vq);
 
 	spin_lock_irq(&q->lock);
 	q->kicks--;
 	sst_queue_start_clocks(q, batch);
+	/* The queue is broken now: those who wait have to be told. */
+	if (!notified)
+		sst_queue_arm(q, jiffies);
 	spin_unlock_irq(&q->lock);
 }
 
@@ -863,7 +895,7 @@ static int sst_submit_some(struct sst_file *file, struct list_head *batch)
 	return ret;
 }
 
-/* Whether a writer has not to wait for room in the virtqueue any more */
+/* True if a writer need not wait for room in the virtqueue any longer */
 static bool sst_room_passed(struct sst_file *file)
 {
 	struct sst_queue *q = file->queue;
@@ -892,7 +924,7 @@ static void sst_pass_room(struct sst_queue *q)
 		q->room_wanted = true;
 	spin_unlock_irq(&q->lock);
 	if (room)
-		sst_wake_room(q);
+		wake_up_interruptible(&q->room);
 }
 
 static int sst_wait_and_submit(struct sst_file *file, struct list_head *batch)
@@ -947,7 +979,7 @@ int sst_submit(struct sst_file *file, struct list_head *batch, unsigned int how)
 /* Completion */
 
 /* What was in flight when the device went may still turn out to be answered. */
-static bool sst_file_over(const struct sst_file *file)
+static bool sst_file_ended(const struct sst_file *file)
 {
 	return file->sst->gone && !file->in_flight;
 }
@@ -965,7 +997,7 @@ bool sst_may_read(struct sst_file *file)
 	bool may;
 
 	spin_lock_irq(&q->lock);
-	may = file->nr_done || sst_file_over(file);
+	may = file->nr_done || sst_file_ended(file);
 	spin_unlock_irq(&q->lock);
 
 	return may;
@@ -999,7 +1031,7 @@ int sst_take(struct sst_file *file, unsigned int wanted,
 			n++;
 		}
 		file->nr_done -= n;
-		over = sst_file_over(file);
+		over = sst_file_ended(file);
 		spin_unlock_irq(&q->lock);
 		if (n)
 			return n;
@@ -1086,7 +1118,6 @@ void sst_abandon(struct sst_file *file)
 	struct sst_queue *q = file->queue;
 	struct sst_slot *slot;
 	LIST_HEAD(done);
-	bool excess;
 
 	spin_lock_irq(&q->lock);
 	list_for_each_entry(slot, &q->busy, node) {
@@ -1101,12 +1132,10 @@ void sst_abandon(struct sst_file *file)
 		q->stats.abandoned++;
 	}
 	list_splice_init(&file->done, &done);
-	excess = q->nr_slots >= q->capacity + SST_CHUNK_SLOTS;
 	spin_unlock_irq(&q->lock);
 
 	sst_finish(file, &done);
-	if (excess)
-		sst_queue_shrink(q);
+	sst_queue_shrink(q);
 }
 
 /* Events */
@@ -1341,6 +1370,7 @@ static void sst_queue_init(struct sst_queue *q, struct sst_device *sst)
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->free);
 	INIT_LIST_HEAD(&q->busy);
+	INIT_LIST_HEAD(&q->unused);
 	xa_init_flags(&q->chunks, XA_FLAGS_ALLOC);
 	init_waitqueue_head(&q->room);
 	init_waitqueue_head(&q->pollers);
@@ -1488,6 +1518,7 @@ void sst_get_totals(struct sst_device *sst, struct sst_totals *totals)
 	totals->queue = q->stats;
 	totals->in_flight = q->in_flight;
 	totals->zombies = q->zombies;
+	totals->slots = q->nr_slots;
 	spin_unlock_irq(&q->lock);
 
 	spin_lock_irq(&sst->events.lock);
@@ -1540,8 +1571,10 @@ static const struct virtio_device_id sst_modalias_table[] = {
 };
 MODULE_DEVICE_TABLE(virtio, sst_modalias_table);
 
+#define SST_NR_OWN_IDS	(ARRAY_SIZE(sst_modalias_table) - 1)
+
 /* The same, then those of the parameter virtio_id, then the end */
-static struct virtio_device_id sst_id_table[2 + SST_EXTRA_IDS_MAX + 1] = {
+static struct virtio_device_id sst_id_table[SST_NR_OWN_IDS + SST_EXTRA_IDS_MAX + 1] = {
 	{ SST_VIRTIO_ID, VIRTIO_DEV_ANY_ID },
 	{ SST_VIRTIO_ID_PCI, VIRTIO_DEV_ANY_ID },
 };
@@ -1567,8 +1600,8 @@ static int __init sst_add_ids(void)
 			pr_err("parameter virtio_id: %#x is not a device ID\n", id);
 			return -EINVAL;
 		}
-		sst_id_table[2 + i].device = id;
-		sst_id_table[2 + i].vendor = VIRTIO_DEV_ANY_ID;
+		sst_id_table[SST_NR_OWN_IDS + i].device = id;
+		sst_id_table[SST_NR_OWN_IDS + i].vendor = VIRTIO_DEV_ANY_ID;
 	}
 	return 0;
 }

@@ -32,15 +32,20 @@ static bool sst_alone(struct file *filp)
 	       atomic_read(&current->files->count) == 1;
 }
 
+static bool sst_nowait(struct kiocb *iocb)
+{
+	return iocb->ki_flags & IOCB_NOWAIT || iocb->ki_filp->f_flags & O_NONBLOCK;
+}
+
 /* How slots are to be claimed and submitted for a caller, as SST_* flags */
 static unsigned int sst_how(struct kiocb *iocb)
 {
 	unsigned int how = 0;
 
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		how |= SST_NOWAIT | SST_NOSLEEP;
-	if (iocb->ki_filp->f_flags & O_NONBLOCK)
+	if (sst_nowait(iocb))
 		how |= SST_NOWAIT;
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		how |= SST_NOSLEEP;
 	if (sst_alone(iocb->ki_filp))
 		how |= SST_ALONE;
 
@@ -153,7 +158,7 @@ static void sst_fill_header(const struct sst_slot *slot,
 			    struct sst_response_header *header)
 {
 	*header = (struct sst_response_header) {
-		.request_id = cpu_to_le64(sst_request_id(slot->use, slot->index)),
+		.request_id = cpu_to_le64(sst_request_id(slot->generation, slot->index)),
 		.user_data = slot->user_data,
 	};
 	if (slot->by_driver) {
@@ -226,7 +231,7 @@ static ssize_t sst_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return -EINVAL;
 
 	n = min_t(size_t, iov_iter_count(to) / size, UINT_MAX);
-	ret = sst_take(file, n, &batch, sst_how(iocb) & SST_NOWAIT);
+	ret = sst_take(file, n, &batch, sst_nowait(iocb));
 	if (ret < 0)
 		return ret;
 

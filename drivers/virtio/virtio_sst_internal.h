@@ -115,7 +115,7 @@ enum sst_slot_state {
  * @user_data: the driver's own copy, from the request
  * @deadline: in jiffies, once @clock_runs
  * @batch: which kick told the device about it
- * @use: &sst_queue.uses when it was claimed
+ * @generation: &sst_queue.generation when it was claimed
  * @last_serial: &sst_file.serial of the last owner: @response has nobody else's
  *	data
  * @length: bytes of @response that the device says it wrote
@@ -128,8 +128,8 @@ enum sst_slot_state {
  * @by_driver: the ending was made by the driver; @response is not to be read
  *
  * All but the messages themselves is protected by &sst_queue.lock, except that
- * the caller who has a FILLING slot, or a slot taken off &sst_file.done, may
- * read it, and fill @request.
+ * the caller who has a FILLING slot prepares it, and the one who has taken a slot
+ * off &sst_file.done reads it, without.
  */
 struct sst_slot {
 	struct list_head node;
@@ -142,7 +142,7 @@ struct sst_slot {
 	__le64 user_data;
 	unsigned long deadline;
 	u64 batch;
-	u64 use;
+	u64 generation;
 	u64 last_serial;
 	u32 length;
 	u32 index;
@@ -180,7 +180,7 @@ struct sst_stats {
 
 /**
  * struct sst_chunk - slots that were allocated together
- * @unused: on the list of the one who is going to free it
+ * @node: on &sst_queue.unused while all slots are FREE
  * @index: in &sst_queue.chunks
  * @memory: the messages, physically contiguous
  * @size: bytes of @memory
@@ -190,7 +190,7 @@ struct sst_stats {
  * @slots: the slots
  */
 struct sst_chunk {
-	struct list_head unused;
+	struct list_head node;
 	u32 index;
 	void *memory;
 	size_t size;
@@ -217,7 +217,7 @@ struct sst_chunk {
  * @capacity: slots that the virtqueue has places for; constant
  * @occupied: slots that have a place: BUSY and ZOMBIE ones
  * @nr_slots: slots in all; grows with what is in flight and what is unread
- * @uses: how often a slot was claimed
+ * @generation: how often a slot was claimed
  * @in_flight: number of BUSY slots
  * @zombies: number of ZOMBIE slots
  * @overdue: how many of them the device is late with
@@ -228,6 +228,7 @@ struct sst_chunk {
  * @timeout_at: when, in jiffies
  * @timeout_work: ends the requests that the device did not answer in time
  * @stats: counters
+ * @unused: chunks with nothing but FREE slots
  * @chunks: all slots, by index; has a lock of its own, which is never taken
  *	inside @lock, and is read under RCU
  */
@@ -243,7 +244,7 @@ struct sst_queue {
 	unsigned int capacity;
 	unsigned int occupied;
 	unsigned int nr_slots;
-	u64 uses;
+	u64 generation;
 	unsigned int in_flight;
 	unsigned int zombies;
 	unsigned int overdue;
@@ -254,6 +255,7 @@ struct sst_queue {
 	unsigned long timeout_at;
 	struct delayed_work timeout_work;
 	struct sst_stats stats;
+	struct list_head unused;
 	struct xarray chunks;
 };
 
@@ -360,6 +362,7 @@ struct sst_file {
  * @errors: what went wrong: time-outs, malformed responses and events
  * @in_flight: requests at the device now
  * @zombies: requests at the device now that have ended for their owners
+ * @slots: slots allocated now
  */
 struct sst_totals {
 	struct sst_stats queue;
@@ -369,6 +372,7 @@ struct sst_totals {
 	u64 errors;
 	unsigned int in_flight;
 	unsigned int zombies;
+	unsigned int slots;
 };
 
 static inline struct sst_device *to_sst_device(struct device *dev)
@@ -378,11 +382,11 @@ static inline struct sst_device *to_sst_device(struct device *dev)
 
 /*
  * A request_id leads to the slot, and is another one each time that the slot is
- * used. It is never 0, since uses are counted from 1.
+ * used. It is never 0, since generations are counted from 1.
  */
-static inline u64 sst_request_id(u64 use, u32 index)
+static inline u64 sst_request_id(u64 generation, u32 index)
 {
-	return use << SST_SLOT_INDEX_BITS | index;
+	return generation << SST_SLOT_INDEX_BITS | index;
 }
 
 /* A response has a header at least, and cannot be longer than its buffer. */

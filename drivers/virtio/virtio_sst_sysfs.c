@@ -78,13 +78,14 @@ static ssize_t stats_show(struct device *dev, struct device_attribute *attr,
 			  "lost_event_buffers %llu\n"
 			  "in_flight %u\n"
 			  "zombies %u\n"
+			  "slots %u\n"
 			  "kicks %llu\n"
 			  "interrupts %llu\n",
 			  s->requests, s->responses, totals.events, totals.errors,
 			  s->timeouts, s->abandoned, s->malformed, s->mismatches,
 			  s->late, totals.malformed_events,
 			  totals.lost_event_buffers, totals.in_flight,
-			  totals.zombies, s->kicks, s->interrupts);
+			  totals.zombies, totals.slots, s->kicks, s->interrupts);
 }
 static DEVICE_ATTR_RO(stats);
 

@@ -466,6 +466,41 @@ TEST_F(sst, a_poller_does_not_take_the_wakeup_of_a_writer)
 		close(fds[i]);
 }
 
+/*
+ * Children that wait for EPOLLOUT with EPOLLEXCLUSIVE, the first of them through
+ * a file that is at its limit.
+ */
+static pid_t exclusive_poller(int fd)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLEXCLUSIVE };
+	pid_t pid = fork();
+	int ep;
+
+	if (pid)
+		return pid;
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	_exit(epoll_wait(ep, &ev, 1, 5000) == 1 ? 0 : 1);
+}
+
+TEST_F(sst, a_poller_does_not_take_the_wakeup_of_another_file)
+{
+	int fds[1024 / LIMIT], status, n, i;
+	pid_t full, idle;
+
+	n = fill_queue(&self->info, fds, TYPE_LATE);
+	ASSERT_LT(0, n);
+	full = exclusive_poller(fds[0]);
+	sleep_ms(20);
+	idle = exclusive_poller(self->fd);
+	ASSERT_EQ(idle, waitpid(idle, &status, 0));
+	EXPECT_EQ(0, status);
+	kill(full, SIGKILL);
+	ASSERT_EQ(full, waitpid(full, &status, 0));
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+}
+
 TEST_F(sst, unread_responses_of_others_are_not_in_the_way)
 {
 	enum { FILES = 10 };
@@ -722,6 +757,27 @@ TEST_F(sst, readers_are_served_in_their_order)
 	}
 }
 
+TEST_F(sst, a_reader_that_fails_leaves_the_response_to_the_next)
+{
+	pid_t small, large;
+	char buf[32];
+	int status;
+
+	small = fork();
+	if (!small)
+		_exit(read(self->fd, buf, sizeof(buf)) < 0 ? errno : 0);
+	sleep_ms(200);
+	large = fork();
+	if (!large)
+		_exit(-sst_receive(self->fd, &self->resp));
+	sleep_ms(200);
+	ASSERT_EQ(0, sst_send(self->fd, TYPE_FILL, 0));
+	ASSERT_EQ(small, waitpid(small, &status, 0));
+	EXPECT_EQ(EMSGSIZE, WEXITSTATUS(status));
+	ASSERT_EQ(large, waitpid(large, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
 TEST_F(sst, a_batch_wakes_as_many_readers)
 {
 	struct sst_request *req = calloc(4, REQ);
@@ -774,6 +830,28 @@ TEST_F(sst, epoll_edge_triggered)
 		EXPECT_EQ(EPOLLIN, ev.events);
 	}
 	close(ep);
+}
+
+TEST_F(sst, epoll_edge_triggered_for_room)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	int fds[1024 / LIMIT];
+	int n, i;
+
+	ASSERT_LE(0, ep);
+	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &ev));
+	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+	n = fill_queue(&self->info, fds, TYPE_LATE);
+	ASSERT_LT(0, n);
+	/* Nobody has polled since: the write itself makes the next edge come. */
+	ASSERT_EQ(-EAGAIN, sst_send(self->fd, SST_REQUEST_NOOP, 0));
+	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, 5000));
+	EXPECT_EQ(0, sst_send(self->fd, SST_REQUEST_NOOP, 0));
+	close(ep);
+	for (i = 0; i < n; i++)
+		close(fds[i]);
 }
 
 TEST_F(sst, poll_sees_room)
@@ -1000,6 +1078,22 @@ TEST_F(sst, too_many_unanswered)
 	EXPECT_EQ(POLLOUT, sst_poll(self->fd, POLLOUT, 0));
 }
 
+TEST_F(sst, too_many_abandoned_and_unanswered)
+{
+	int fds[1024 / LIMIT], n, i;
+
+	ASSERT_EQ(0, sst_set_timeout(1000));
+	n = fill_queue(&self->info, fds, TYPE_NEVER);
+	ASSERT_LT(0, n);
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+	/* The device still has time: a write waits. */
+	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
+	EXPECT_EQ(-EAGAIN, sst_send(self->fd, SST_REQUEST_NOOP, 0));
+	sleep_ms(2000);
+	EXPECT_EQ(-EIO, sst_send(self->fd, SST_REQUEST_NOOP, 0));
+}
+
 TEST_F(sst, who_waits_for_room_learns_that_there_will_be_none)
 {
 	int fds[1024 / LIMIT], status, n, i;
@@ -1192,6 +1286,26 @@ TEST_F(sst, close_with_unread_responses)
 	EXPECT_EQ(0, sst_stat("in_flight"));
 }
 
+TEST_F(sst, close_frees_the_memory_of_unread_responses)
+{
+	enum { FILES = 10 };
+	unsigned int i, j;
+	int fds[FILES];
+
+	for (i = 0; i < FILES; i++) {
+		fds[i] = sst_open(O_RDWR);
+		ASSERT_LE(0, fds[i]);
+		for (j = 0; j < LIMIT; j++) {
+			ASSERT_EQ(0, sst_send(fds[i], SST_REQUEST_NOOP, j));
+		}
+	}
+	ASSERT_EQ(0, sst_wait_stat("in_flight", 0));
+	EXPECT_LE(FILES * LIMIT, sst_stat("slots"));
+	for (i = 0; i < FILES; i++)
+		close(fds[i]);
+	EXPECT_GT(self->info.queue_size + LIMIT, sst_stat("slots"));
+}
+
 struct thread {
 	pthread_t thread;
 	int fd;
@@ -1277,6 +1391,11 @@ TEST_F(sst, stats_attribute)
 	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
 	EXPECT_EQ(requests + 1, sst_stat("requests"));
 	EXPECT_EQ(responses + 1, sst_stat("responses"));
+	EXPECT_EQ(sst_stat("requests"), sst_stat("responses") + sst_stat("timeouts") +
+		  sst_stat("malformed") + sst_stat("abandoned") + sst_stat("in_flight"));
+	EXPECT_EQ(sst_stat("errors"), sst_stat("timeouts") + sst_stat("malformed") +
+		  sst_stat("malformed_events"));
+	EXPECT_LT(0, sst_stat("interrupts"));
 	/* The four that users know come first. */
 	ASSERT_LT(0, sst_attr_get("stats", text, sizeof(text)));
 	ASSERT_EQ(0, strncmp(text, "requests ", 9));

@@ -29,7 +29,7 @@ struct options {
 	bool shared;		/* one open file for all */
 	bool signals;		/* processes are interrupted all the time */
 	bool closes;		/* files are closed with requests in flight */
-	bool timeouts;		/* some requests are answered too late, or never */
+	bool timeouts;		/* some requests are answered too late */
 	bool nonblock;
 };
 
@@ -84,6 +84,13 @@ static void prepare(struct worker *w, struct sst_request *req, uint64_t id)
 	memset(req->payload, pattern(id), SST_PAYLOAD_SIZE);
 }
 
+/* Nothing will come of going on. */
+static void give_up(struct worker *w, const char *what)
+{
+	complain(w, what, w->sent);
+	_exit(1);
+}
+
 /* Write up to @n requests. They are entered before, and struck out if refused. */
 static void send_some(struct worker *w, struct sst_request *req, unsigned int n)
 {
@@ -100,7 +107,7 @@ static void send_some(struct worker *w, struct sst_request *req, unsigned int n)
 	if (ret > 0 && ret % REQ == 0)
 		accepted = ret / REQ;
 	else if (ret >= 0 || (errno != EAGAIN && errno != EINTR && errno != ENOBUFS))
-		complain(w, ret < 0 ? strerror(errno) : "odd return of write", first);
+		give_up(w, ret < 0 ? strerror(errno) : "odd return of write");
 	for (i = accepted; i < n; i++)
 		__atomic_store_n(&w->ledger->entry[first + i], ENTRY_NONE,
 				 __ATOMIC_SEQ_CST);
@@ -144,10 +151,8 @@ static void receive_some(struct worker *w, struct sst_response *resp, unsigned i
 			sst_poll(w->fd, POLLIN, 100);
 		return;
 	}
-	if (ret <= 0 || ret % RESP) {
-		complain(w, ret < 0 ? strerror(errno) : "odd return of read", 0);
-		return;
-	}
+	if (ret <= 0 || ret % RESP)
+		give_up(w, ret < 0 ? strerror(errno) : "odd return of read");
 	for (i = 0; i < ret / RESP; i++)
 		check(w, &resp[i]);
 	w->open -= i;
@@ -172,7 +177,7 @@ static void reopen(struct worker *w)
 	w->open = 0;
 	w->fd = sst_open(O_RDWR | (w->options->nonblock ? O_NONBLOCK : 0));
 	if (w->fd < 0)
-		complain(w, strerror(errno), 0);
+		give_up(w, strerror(errno));
 }
 
 static void on_signal(int number)

@@ -37,7 +37,7 @@ if [ -n "${SST_SERIAL:-}" ]; then
 	# A late answer makes those behind it late as well.
 	run "time-outs and late answers" -p 2 -d 2 -n "$((requests / 20))" -t
 else
-	run "time-outs and late answers" -p 4 -d 8 -n "$((requests / 4))" -t
+	run "time-outs and late answers" -p 4 -d 4 -n "$((requests / 4))" -t
 fi
 echo "$timeout" >"$attribute"
 [ "$failed" -eq 0 ]

@@ -160,6 +160,29 @@ TEST_F(life, unbound_with_a_blocked_writer)
 	EXPECT_EQ(ENODEV, WEXITSTATUS(status));
 }
 
+TEST_F(life, unbound_with_a_writer_that_waits_for_room)
+{
+	struct sst_info info;
+	int status, fd = -1;
+	unsigned int i;
+	pid_t pid;
+
+	ASSERT_EQ(0, ioctl(self->fd, SST_IOCTL_GET_INFO, &info));
+	for (i = 0; i < info.queue_size; i++) {
+		if (i % LIMIT == 0)
+			fd = sst_open(O_RDWR);
+		ASSERT_EQ(0, sst_send(fd, TYPE_NEVER, i));
+	}
+	pid = fork();
+	if (!pid)
+		_exit(-sst_send(self->fd, SST_REQUEST_NOOP, 0));
+	sleep_ms(100);
+	ASSERT_EQ(0, waitpid(pid, &status, WNOHANG));
+	ASSERT_EQ(0, sst_driver_do("unbind", self->name));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(ENODEV, WEXITSTATUS(status));
+}
+
 TEST_F(life, unbound_with_a_uring_read)
 {
 	struct io_uring_cqe *cqe;

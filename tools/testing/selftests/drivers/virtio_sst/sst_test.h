@@ -31,7 +31,7 @@
 /* Request types with special answers */
 enum {
 	TYPE_NEVER = 100,	/* none */
-	TYPE_LATE = 101,	/* ECHO after 300 ms */
+	TYPE_LATE = 101,	/* ECHO after 600 ms */
 	TYPE_WRONG_ID = 102,	/* with another request_id and user_data */
 	TYPE_SHORT = 103,	/* 100 bytes only, and it says so */
 	TYPE_LONG = 104,	/* claims to be 4294967295 bytes long */
@@ -43,7 +43,7 @@ enum {
 	TYPE_UNKNOWN = 110,	/* status INVALID: no special answer */
 };
 
-#define LATE_MS		300
+#define LATE_MS		600
 #define FILL_BYTE	0xaa
 
 static inline const char *sst_device(void)
