@@ -3,7 +3,7 @@
 # make [KDIR=…]     builds the module virtio-sst.ko for the running (or that) kernel
 # make install      installs it there
 # make tools        builds the tools
-# make clean        removes what was built
+# make clean        removes what was built, for whatever kernel
 #
 # ARCH, CROSS_COMPILE and LLVM are the kernel's own.
 
@@ -20,8 +20,16 @@ subdir-ccflags-y += -I$(sst-top)/include -I$(sst-top)/include/uapi
 
 else
 
+ifneq ($(words $(MAKEFILE_LIST) $(CURDIR)),2)
+$(error the path of this folder has a space in it, which the kernel's make does not support)
+endif
+
 KDIR ?= /lib/modules/$(shell uname -r)/build
 kbuild = $(MAKE) -C $(KDIR) M=$(sst-top)
+
+# What the kernel's make leaves, with the link to the module; it cleans up itself
+# only where the KDIR of the build is given.
+products := *.o .*.o *.ko *.mod *.mod.c .*.cmd .*.d *.a modules.order Module.symvers
 
 all: modules
 
@@ -29,17 +37,18 @@ modules: headers
 	$(kbuild) modules
 	ln -sf drivers/virtio/virtio-sst.ko $(sst-top)/virtio-sst.ko
 
+# depmod is run here since the kernel's make does so only where System.map is.
 install: modules
-	$(kbuild) modules_install
-	depmod -b "$(INSTALL_MOD_PATH)/" "$$(cat $(KDIR)/include/config/kernel.release)"
+	$(kbuild) DEPMOD=true modules_install
+	depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") \
+		"$$(cat $(KDIR)/include/config/kernel.release)"
 
 tools:
 	$(MAKE) -C $(sst-top)/tools/virtio/sst
 
 clean:
-	[ ! -e $(KDIR)/Makefile ] || $(kbuild) clean
+	@rm -f $(foreach dir,. drivers/virtio drivers/virtio/tests,$(products:%=$(sst-top)/$(dir)/%))
 	$(MAKE) -C $(sst-top)/tools/virtio/sst clean
-	rm -f $(sst-top)/virtio-sst.ko
 
 headers:
 	@[ -e $(KDIR)/Makefile ] || { echo "$(KDIR): no kernel headers there; \

@@ -267,8 +267,8 @@ struct sst_config {
  * @queue_size: requests that can be in flight per queue pair
  * @request_limit: requests that this open file may have at once, in flight or
  *	answered and not yet read
- * @request_timeout_ms: time that this open file's requests have to be answered,
- *	in milliseconds
+ * @request_timeout_ms: time that requests submitted now have to be answered, in
+ *	milliseconds
  * @reserved: 0
  *
  * Filled in by SST_IOCTL_GET_INFO. All fields are in the byte order of the CPU.

@@ -50,8 +50,10 @@ struct answer_table {
 
 /* What --answer accepts */
 #define ANSWER_SYNTAX \
-	"TYPE=BEHAVIOUR[,BEHAVIOUR]..., BEHAVIOUR one of never, after:MS, " \
-	"wrong-id, short:N, len:N, status:N, dirty, fill:BYTE, break"
+	"TYPE=BEHAVIOUR[,BEHAVIOUR]...: TYPE from 0 to 4294967295, 32 types " \
+	"at most; BEHAVIOUR one of never, after:MS (0 to 1000000000), " \
+	"wrong-id, short:N (0 to 4112), len:N and status:N (0 to " \
+	"4294967295), dirty, fill:BYTE (0 to 255), break"
 
 /* Adds what one option says. Return: whether it is well formed */
 bool answer_parse(struct answer_table *table, const char *text);

@@ -210,13 +210,14 @@ static const struct option_type option_types[] = {
 	  "features to offer, or changes to the default", set_features },
 	{ "queue-size", "N", "a power of two from 2 to 32768",
 	  "largest queue that is accepted (256)", set_queue_size },
-	{ "device-id", "N", "a number of 32 bits",
+	{ "device-id", "N", "a number from 0 to 4294967295",
 	  "device_id in configuration space (0)", set_device_id },
-	{ "latency", "US[,JITTER]", "microseconds, at most 1000000000000",
+	{ "latency", "US[,JITTER]",
+	  "US[,JITTER], each in microseconds from 0 to 1000000000000",
 	  "answer each request this long after its arrival", set_latency },
 	{ "events", "MS", "milliseconds, from 1 to 1000000000",
 	  "send an event every MS milliseconds", set_events },
-	{ "poll", "US", "microseconds, at most 1000000000000",
+	{ "poll", "US", "microseconds, from 0 to 1000000000000",
 	  "busy-poll, sleep after US without a request (0: never)", set_poll },
 	{ "quirks", "existing", "existing",
 	  "behave as the existing device", set_quirks },
@@ -256,9 +257,10 @@ static void print_help(void)
 			       option_types[i].accepted);
 }
 
-static void print_unknown(const char *word)
+/* Prints what is wrong with a word, and what is accepted */
+static void print_wrong(const char *what, const char *word)
 {
-	char list[512] = "";
+	char list[448] = "";
 	size_t used = 0;
 	unsigned int i;
 
@@ -268,7 +270,26 @@ static void print_unknown(const char *word)
 					 option_types[i].arg ? " " : "",
 					 option_types[i].arg ?
 					 option_types[i].arg : "");
-	log_error("%s: accepted are%s", word, list);
+	log_error("%s %.40s; accepted:%s", what, word, list);
+}
+
+/* @c: what getopt_long() returned; the options have no short names */
+static void print_unparsed(int c, char **argv)
+{
+	char name[] = { '-', (char)optopt, '\0' };
+	const struct option_type *type;
+
+	if (optopt < OPTION_BASE) {
+		print_wrong("unknown option",
+			    optopt ? name : argv[optind - 1]);
+		return;
+	}
+	type = &option_types[optopt - OPTION_BASE];
+	if (c == ':')
+		log_error("--%s: argument %s missing: %s", type->name,
+			  type->arg, type->accepted);
+	else
+		log_error("--%s takes no argument", type->name);
 }
 
 static void make_long_options(struct option *long_options)
@@ -296,7 +317,7 @@ static enum options_result apply(struct options *options,
 	}
 	if (type->set(options, optarg))
 		return OPTIONS_RUN;
-	log_error("--%s %s: accepted is %s", type->name, optarg,
+	log_error("--%s %.80s: accepted is %s", type->name, optarg,
 		  type->accepted);
 	return OPTIONS_WRONG;
 }
@@ -309,7 +330,7 @@ static enum options_result finish(struct options *options)
 		return OPTIONS_WRONG;
 	}
 	if (options->existing && options->events_ns) {
-		log_error("--events MS: accepted without --quirks existing");
+		log_error("--events does not go together with --quirks existing");
 		return OPTIONS_WRONG;
 	}
 	choose_features(options);
@@ -333,7 +354,7 @@ enum options_result options_parse(struct options *options, int argc,
 		if (c == -1)
 			break;
 		if (c < OPTION_BASE) {
-			print_unknown(argv[optind > 1 ? optind - 1 : 1]);
+			print_unparsed(c, argv);
 			return OPTIONS_WRONG;
 		}
 		result = apply(options, &option_types[c - OPTION_BASE]);
@@ -341,7 +362,7 @@ enum options_result options_parse(struct options *options, int argc,
 	if (result != OPTIONS_RUN)
 		return result;
 	if (optind < argc) {
-		print_unknown(argv[optind]);
+		print_wrong("unexpected argument", argv[optind]);
 		return OPTIONS_WRONG;
 	}
 	return finish(options);

@@ -20,15 +20,22 @@ static int new_socket(void)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
+/* Returns whether something other than a socket has the path */
+static bool is_other_file(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st) && !S_ISSOCK(st.st_mode);
+}
+
 /* Returns whether nobody listens on a socket any more */
 static bool is_stale(const struct sockaddr_un *addr)
 {
-	struct stat st;
 	bool stale;
 	int fd;
 
 	/* Other files refuse a connection, too, and must not be removed */
-	if (lstat(addr->sun_path, &st) || !S_ISSOCK(st.st_mode))
+	if (is_other_file(addr->sun_path))
 		return false;
 	fd = new_socket();
 	if (fd < 0)
@@ -71,7 +78,9 @@ int server_open(struct server *server, const char *path)
 		return 0;
 	}
 	error = errno;
-	log_error("%s: %s", path, strerror(error));
+	log_error("%s: %s", path,
+		  error == EADDRINUSE && is_other_file(path) ?
+		  "is not a socket" : strerror(error));
 	close_fd(&server->fd);
 	return error == EADDRINUSE ? EXIT_IN_USE : EXIT_FAILED;
 }

@@ -274,6 +274,16 @@ static bool add_region(struct vu_dev *vu, struct vu_request *req,
 	return !req->error;
 }
 
+/* virtio_uml of Linux 6.12 sends a table of two regions, whatever is in use of it. */
+static bool table_fits(const struct vu_mem_table *table, uint32_t size)
+{
+	size_t header = offsetof(struct vu_mem_table, region);
+
+	return size >= header && (size - header) % sizeof(table->region[0]) == 0 &&
+	       table->nr <= VU_MAX_FDS &&
+	       table->nr <= (size - header) / sizeof(table->region[0]);
+}
+
 static bool set_mem_table(struct vu_dev *vu, struct vu_request *req)
 {
 	const struct vu_mem_table *table = &req->payload.table;
@@ -281,10 +291,7 @@ static bool set_mem_table(struct vu_dev *vu, struct vu_request *req)
 
 	stop_all(vu);
 	memtable_clear(&vu->mem);
-	/* virtio_uml of Linux 6.12 sends its whole table, whatever of it is in use. */
-	if (table->nr > VU_MAX_FDS ||
-	    req->size < offsetof(struct vu_mem_table, region) +
-			table->nr * sizeof(table->region[0]))
+	if (!table_fits(table, req->size))
 		return refuse(req, "number of regions does not fit the size");
 	if (req->nr_fds != table->nr)
 		return refuse(req, "number of regions does not fit the files");

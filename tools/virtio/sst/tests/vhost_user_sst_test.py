@@ -1240,6 +1240,13 @@ def features_that_were_not_offered():
 
 
 @test
+def table_with_unused_regions():
+    with backend() as be, FrontEnd(be.path) as fe:
+        fe.must(SET_MEM_TABLE, struct.pack("=II", 1, 0) + fe.region() + bytes(32),
+                [fe.memfd])
+
+
+@test
 def bad_regions():
     top = (1 << 64) - 4096
     with backend() as be, FrontEnd(be.path) as fe:
@@ -1264,7 +1271,6 @@ def bad_regions():
         table(good, fds=[])
         table(good, fds=[fe.memfd] * 2)
         table(good, nr=2)
-        table(good, good, nr=1, fds=[fe.memfd])
         table(nr=9)
         table(nr=0xffffffff)
         table(good, fds=[fe.sock.fileno()])

@@ -75,7 +75,7 @@ struct SSTRequest {
 
 struct SSTResponse {
 	uint32_t status;
-	uint32_t reserved;
+	uint32_t reserved;	/* 1: the response was made by the driver; else 0 */
 	uint64_t request_id;
 	uint64_t user_data;
 	uint64_t result;
