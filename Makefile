@@ -41,7 +41,7 @@ modules: headers
 install: modules
 	$(kbuild) DEPMOD=true modules_install
 	depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") \
-		"$$(cat $(KDIR)/include/config/kernel.release)"
+		"$$(sed -n 's/^#define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)"
 
 tools:
 	$(MAKE) -C $(sst-top)/tools/virtio/sst

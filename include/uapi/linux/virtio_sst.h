@@ -278,7 +278,7 @@ struct sst_info {
 	__u32 version;
 	__u32 device_id;
 	__u32 queue_pairs;
-	__u64 features;
+	__aligned_u64 features;
 	__u32 queue_size;
 	__u32 request_limit;
 	__u32 request_timeout_ms;
