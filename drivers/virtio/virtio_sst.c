@@ -253,14 +253,13 @@ static u64 sst_slot_id(const struct sst_slot *slot)
 }
 
 /* End a request that was in flight: its owner can read about it. */
-static void sst_slot_end(struct sst_queue *q, struct sst_slot *slot,
-			 enum sst_slot_state state, struct sst_wakeups *wakeups)
+static void sst_slot_end(struct sst_slot *slot, enum sst_slot_state state,
+			 struct sst_wakeups *wakeups)
 {
 	struct sst_file *file = slot->file;
 
 	slot->state = state;
 	list_move_tail(&slot->node, &file->done);
-	q->in_flight--;
 	file->in_flight--;
 	file->nr_done++;
 	sst_wakeups_add(wakeups, file);
@@ -299,7 +298,7 @@ static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
 
 	if (slot->state == SST_SLOT_BUSY) {
 		sst_slot_check(q, slot, length, wakeups);
-		sst_slot_end(q, slot, SST_SLOT_DONE, wakeups);
+		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
 		return;
 	}
 
@@ -453,7 +452,7 @@ static bool sst_queue_expire(struct sst_queue *q, struct sst_wakeups *wakeups,
 		q->zombies++;
 		sst_dbg(q->sst, "time-out of request %#llx\n",
 			sst_slot_id(slot));
-		sst_slot_end(q, slot, SST_SLOT_ZOMBIE, wakeups);
+		sst_slot_end(slot, SST_SLOT_ZOMBIE, wakeups);
 		(*expired)++;
 	}
 	return false;
@@ -830,7 +829,6 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
 		q->occupied++;
 		n++;
 	}
-	q->in_flight += n;
 	q->stats.requests += n;
 
 	return n ?: ret;
@@ -1127,7 +1125,6 @@ void sst_abandon(struct sst_file *file)
 		slot->file = NULL;
 		slot->state = SST_SLOT_ZOMBIE;
 		file->used--;
-		q->in_flight--;
 		q->zombies++;
 		q->stats.abandoned++;
 	}
@@ -1304,7 +1301,6 @@ static void sst_queue_recover(struct sst_queue *q)
 	xa_for_each(&q->chunks, index, chunk)
 		for (i = 0; i < chunk->nr; i++)
 			sst_slot_recover(q, &chunk->slots[i]);
-	q->in_flight = 0;
 	q->zombies = 0;
 	q->overdue = 0;
 	spin_unlock_irq(&q->lock);
@@ -1516,7 +1512,7 @@ void sst_get_totals(struct sst_device *sst, struct sst_totals *totals)
 
 	spin_lock_irq(&q->lock);
 	totals->queue = q->stats;
-	totals->in_flight = q->in_flight;
+	totals->in_flight = q->occupied - q->zombies;
 	totals->zombies = q->zombies;
 	totals->slots = q->nr_slots;
 	spin_unlock_irq(&q->lock);

@@ -218,7 +218,6 @@ struct sst_chunk {
  * @occupied: slots that have a place: BUSY and ZOMBIE ones
  * @nr_slots: slots in all; grows with what is in flight and what is unread
  * @generation: how often a slot was claimed
- * @in_flight: number of BUSY slots
  * @zombies: number of ZOMBIE slots
  * @overdue: how many of them the device is late with
  * @stopped: the virtqueue must not be touched any more
@@ -245,7 +244,6 @@ struct sst_queue {
 	unsigned int occupied;
 	unsigned int nr_slots;
 	u64 generation;
-	unsigned int in_flight;
 	unsigned int zombies;
 	unsigned int overdue;
 	bool stopped;
