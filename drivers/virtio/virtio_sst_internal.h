@@ -404,6 +404,22 @@ static inline unsigned int sst_requests_in(size_t bytes)
 	return min_t(size_t, bytes / sizeof(struct sst_request), U32_MAX);
 }
 
+extern bool sst_debug;
+
+#define sst_dbg(sst, fmt, ...)						\
+do {									\
+	if (sst_debug)							\
+		dev_info(&(sst)->dev, fmt, ##__VA_ARGS__);		\
+} while (0)
+
+void sst_queue_init(struct sst_queue *q, struct sst_device *sst);
+int sst_queue_grow(struct sst_queue *q, gfp_t gfp);
+void sst_queue_drain(struct sst_queue *q, struct virtqueue *vq, bool interrupt);
+void sst_queue_callback(struct virtqueue *vq);
+void sst_queue_recover(struct sst_queue *q);
+void sst_queue_free_slots(struct sst_queue *q);
+void sst_wake_all(struct sst_device *sst);
+
 int sst_claim(struct sst_file *file, unsigned int wanted,
 	      struct list_head *batch, unsigned int how);
 void sst_unclaim(struct sst_file *file, struct list_head *batch);

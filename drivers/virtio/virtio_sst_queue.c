@@ -1,0 +1,1130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Virtio SST driver: a queue and its slots.
+ *
+ * A request travels in a slot: memory of the kernel for the request and for its
+ * response, allocated ahead of use and never handed to anybody but the device.
+ * One descriptor chain carries both halves, the device answers in the second
+ * one. A program's write() claims slots, fills them and submits them with one
+ * kick; read() takes those that have ended off its file's list and frees them.
+ *
+ * Each accepted request ends exactly once. It is ended, under the lock of its
+ * queue, by the one who finds it BUSY: the callback of the virtqueue (response),
+ * the time-out handler, the closing of its file, or the removal of the device.
+ * Only the device, or the end of the virtqueue, gives back the slot of a request
+ * that was ended by another one: until then it is a ZOMBIE.
+ */
+
+#define pr_fmt(fmt) "virtio-sst: " fmt
+
+#include <linux/device.h>
+#include <linux/dma-mapping.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/poll.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/xarray.h>
+
+#include "virtio_sst_internal.h"
+
+/* 16 slots fill 33 pages of 4 KiB with next to no waste */
+#define SST_CHUNK_SLOTS		16
+
+/* Files that are woken between two holds of a queue's lock */
+#define SST_WAKE_BATCH		8
+
+/**
+ * struct sst_wakeups - who is to be woken once the lock is dropped
+ * @room: there is room in the virtqueue again, and somebody wants it
+ * @malformed: number of responses of an impossible length
+ * @length: one such length, to tell
+ * @nr: number of @files
+ * @files: the files and how many of their requests have ended
+ *
+ * The caller is in an RCU read-side section from before it takes the lock until
+ * after the wake-up, so that no file can go away in between.
+ */
+struct sst_wakeups {
+	bool room;
+	unsigned int malformed;
+	u32 length;
+	unsigned int nr;
+	struct {
+		struct sst_file *file;
+		unsigned int ended;
+	} files[SST_WAKE_BATCH];
+};
+
+/* Wake-ups */
+
+/* Returns false if there is no room left: wake first, then go on. */
+static bool sst_wakeups_have_room(const struct sst_wakeups *wakeups)
+{
+	return wakeups->nr < ARRAY_SIZE(wakeups->files);
+}
+
+static void sst_wakeups_add(struct sst_wakeups *wakeups, struct sst_file *file)
+{
+	unsigned int i;
+
+	for (i = 0; i < wakeups->nr; i++)
+		if (wakeups->files[i].file == file)
+			break;
+	if (i == wakeups->nr) {
+		wakeups->files[i].file = file;
+		wakeups->files[i].ended = 0;
+		wakeups->nr++;
+	}
+	wakeups->files[i].ended++;
+}
+
+/*
+ * There is room in the virtqueue. One waiting writer is enough, since it passes
+ * the word on, see sst_pass_room(); writers that don't wait may be faster. Pollers
+ * are told all at once: the limit of its file may keep the first one from writing.
+ */
+static void sst_wake_room(struct sst_queue *q)
+{
+	wake_up_interruptible(&q->room);
+	__wake_up(&q->pollers, TASK_INTERRUPTIBLE, 0,
+		  poll_to_key(EPOLLOUT | EPOLLWRNORM));
+}
+
+/* Responses of a file can be read, by @nr readers. */
+static void sst_wake_readers(struct sst_file *file, unsigned int nr)
+{
+	if (wq_has_sleeper(&file->readers))
+		wake_up_interruptible_nr(&file->readers, nr);
+	if (wq_has_sleeper(&file->wait))
+		wake_up_interruptible_poll(&file->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/* A file is below its limit. */
+static void sst_wake_writers(struct sst_file *file)
+{
+	wake_up_interruptible_poll(&file->wait, EPOLLOUT | EPOLLWRNORM);
+}
+
+static void sst_wake(struct sst_queue *q, struct sst_wakeups *wakeups)
+{
+	unsigned int i;
+
+	for (i = 0; i < wakeups->nr; i++)
+		sst_wake_readers(wakeups->files[i].file, wakeups->files[i].ended);
+	if (wakeups->room)
+		sst_wake_room(q);
+	if (wakeups->malformed)
+		dev_err_ratelimited(&q->sst->dev,
+				    "impossible length of a response: %u bytes (%u such)\n",
+				    wakeups->length, wakeups->malformed);
+	memset(wakeups, 0, sizeof(*wakeups));
+}
+
+/**
+ * sst_wake_all() - wake everybody who waits for anything of a device
+ * @sst: the device
+ *
+ * Context: Process context.
+ */
+void sst_wake_all(struct sst_device *sst)
+{
+	struct sst_file *file;
+
+	spin_lock(&sst->files_lock);
+	list_for_each_entry(file, &sst->files, node) {
+		wake_up_all(&file->readers);
+		wake_up_all(&file->wait);
+	}
+	spin_unlock(&sst->files_lock);
+	wake_up_all(&sst->queue.room);
+	wake_up_all(&sst->queue.pollers);
+}
+
+/* Slots */
+
+static void sst_slot_free(struct sst_queue *q, struct sst_slot *slot)
+{
+	struct sst_chunk *chunk = slot->chunk;
+
+	slot->file = NULL;
+	slot->state = SST_SLOT_FREE;
+	list_move(&slot->node, &q->free);
+	if (++chunk->nr_free == chunk->nr)
+		list_add(&chunk->node, &q->unused);
+}
+
+static struct sst_slot *sst_slot_take_free(struct sst_queue *q)
+{
+	struct sst_slot *slot = list_first_entry(&q->free, struct sst_slot, node);
+	struct sst_chunk *chunk = slot->chunk;
+
+	if (chunk->nr_free-- == chunk->nr)
+		list_del_init(&chunk->node);
+	list_del_init(&slot->node);
+
+	return slot;
+}
+
+static u64 sst_slot_id(const struct sst_slot *slot)
+{
+	return sst_request_id(slot->generation, slot->index);
+}
+
+/* End a request that was in flight: its owner can read about it. */
+static void sst_slot_end(struct sst_slot *slot, enum sst_slot_state state,
+			 struct sst_wakeups *wakeups)
+{
+	struct sst_file *file = slot->file;
+
+	slot->state = state;
+	list_move_tail(&slot->node, &file->done);
+	file->in_flight--;
+	file->nr_done++;
+	sst_wakeups_add(wakeups, file);
+}
+
+/* Look at what the device wrote as far as it can be wrong in a way that matters. */
+static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 length,
+			   struct sst_wakeups *wakeups)
+{
+	slot->length = length;
+	slot->by_driver = !sst_response_length_valid(length);
+	if (slot->by_driver) {
+		slot->status = SST_RESPONSE_ERROR;
+		q->stats.malformed++;
+		wakeups->malformed++;
+		wakeups->length = length;
+		return;
+	}
+
+	q->stats.responses++;
+	if (slot->response->request_id != cpu_to_le64(sst_slot_id(slot)) ||
+	    slot->response->user_data != slot->user_data) {
+		q->stats.mismatches++;
+		sst_dbg(q->sst, "response to request %#llx has another ID or user_data\n",
+			sst_slot_id(slot));
+	}
+}
+
+/* The device has given a slot back. */
+static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
+			      u32 length, struct sst_wakeups *wakeups)
+{
+	q->occupied--;
+	wakeups->room |= q->room_wanted;
+	q->room_wanted = false;
+
+	if (slot->state == SST_SLOT_BUSY) {
+		sst_slot_check(q, slot, length, wakeups);
+		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
+		return;
+	}
+
+	q->zombies--;
+	if (slot->overdue)
+		q->overdue--;
+	q->stats.late++;
+	sst_dbg(q->sst, "late response to request %#llx\n", sst_slot_id(slot));
+	if (slot->file)
+		slot->state = SST_SLOT_DONE;
+	else
+		sst_slot_free(q, slot);
+}
+
+/* A queue that takes no more requests, whatever becomes free */
+static bool sst_queue_failed(const struct sst_queue *q)
+{
+	return virtqueue_is_broken(q->vq) || q->overdue > q->capacity / 2;
+}
+
+static void sst_queue_arm(struct sst_queue *q, unsigned long when)
+{
+	unsigned long now = jiffies;
+
+	if (q->timeout_armed && time_before_eq(q->timeout_at, when))
+		return;
+	q->timeout_armed = true;
+	q->timeout_at = when;
+	mod_delayed_work(system_dfl_wq, &q->timeout_work,
+			 time_after(when, now) ? when - now : 0);
+}
+
+/* Returns true if @wakeups is full and there may be more to collect. */
+static bool sst_queue_collect(struct sst_queue *q, struct virtqueue *vq,
+			      struct sst_wakeups *wakeups)
+{
+	struct sst_slot *slot;
+	u32 length;
+
+	if (q->stopped)
+		return false;
+
+	do {
+		virtqueue_disable_cb(vq);
+		while (sst_wakeups_have_room(wakeups)) {
+			slot = virtqueue_get_buf(vq, &length);
+			if (!slot)
+				break;
+			sst_slot_returned(q, slot, length, wakeups);
+		}
+		if (!sst_wakeups_have_room(wakeups))
+			return true;
+	} while (!virtqueue_enable_cb(vq));
+
+	return false;
+}
+
+/**
+ * sst_queue_drain() - take what the device has given back
+ * @q: the queue
+ * @vq: its virtqueue
+ * @interrupt: the caller is the virtqueue's callback
+ *
+ * Context: Any context. Takes and releases the lock of the queue.
+ */
+void sst_queue_drain(struct sst_queue *q, struct virtqueue *vq, bool interrupt)
+{
+	struct sst_wakeups wakeups = {};
+	unsigned long flags;
+	bool more;
+
+	rcu_read_lock();
+	do {
+		spin_lock_irqsave(&q->lock, flags);
+		more = sst_queue_collect(q, vq, &wakeups);
+		if (interrupt && !more) {
+			q->stats.interrupts++;
+			/* Who waits has to be told, by one who may take more locks. */
+			if (virtqueue_is_broken(vq) && !q->stopped)
+				sst_queue_arm(q, jiffies);
+		}
+		spin_unlock_irqrestore(&q->lock, flags);
+		sst_wake(q, &wakeups);
+	} while (more);
+	rcu_read_unlock();
+}
+
+/**
+ * sst_queue_callback() - the device has given something back
+ * @vq: the virtqueue
+ *
+ * Context: Any context.
+ */
+void sst_queue_callback(struct virtqueue *vq)
+{
+	struct sst_device *sst = vq->vdev->priv;
+
+	sst_queue_drain(&sst->queue, vq, true);
+}
+
+/* Time-outs */
+
+/*
+ * Let the clocks run of the requests that the device can work on now that the
+ * kick of @batch is over: those of the batch, and later ones that needed no kick
+ * of their own, because this one was going on when they came. They don't run
+ * before, because a device may do all its work in the kick, and take longer for it
+ * than the time-out.
+ */
+static void sst_queue_start_clocks(struct sst_queue *q, u64 batch)
+{
+	unsigned int timeout_ms = READ_ONCE(q->sst->request_timeout_ms);
+	/* One more, since part of the current jiffy is over */
+	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms) + 1;
+	struct sst_slot *slot;
+	bool any = false;
+
+	list_for_each_entry_reverse(slot, &q->busy, node) {
+		if (slot->batch < batch)
+			break;
+		if (slot->clock_runs || (slot->batch > batch && slot->kicked))
+			continue;
+		slot->deadline = deadline;
+		slot->clock_runs = true;
+		any = true;
+	}
+	if (any)
+		sst_queue_arm(q, deadline);
+}
+
+/* Returns true if @wakeups is full and there may be more to end. */
+static bool sst_queue_expire(struct sst_queue *q, struct sst_wakeups *wakeups,
+			     unsigned int *expired)
+{
+	unsigned long now = jiffies;
+	struct sst_slot *slot, *next;
+
+	list_for_each_entry_safe(slot, next, &q->busy, node) {
+		if (!slot->clock_runs)
+			continue;
+		if (time_before(now, slot->deadline)) {
+			sst_queue_arm(q, slot->deadline);
+			continue;
+		}
+		if (!sst_wakeups_have_room(wakeups))
+			return true;
+		slot->overdue = true;
+		q->overdue++;
+		if (slot->state == SST_SLOT_ZOMBIE) {
+			list_del_init(&slot->node);
+			continue;
+		}
+		slot->by_driver = true;
+		slot->status = SST_RESPONSE_TIMEOUT;
+		q->stats.timeouts++;
+		q->zombies++;
+		sst_dbg(q->sst, "time-out of request %#llx\n",
+			sst_slot_id(slot));
+		sst_slot_end(slot, SST_SLOT_ZOMBIE, wakeups);
+		(*expired)++;
+	}
+	return false;
+}
+
+static void sst_queue_timeout(struct work_struct *work)
+{
+	struct sst_queue *q = container_of(to_delayed_work(work),
+					   struct sst_queue, timeout_work);
+	struct sst_wakeups wakeups = {};
+	unsigned int expired = 0;
+	bool failed, more;
+
+	/* An answer that is there is not late, even if its interrupt is. */
+	sst_queue_drain(q, q->vq, false);
+
+	rcu_read_lock();
+	do {
+		spin_lock_irq(&q->lock);
+		q->timeout_armed = false;
+		more = !q->stopped && sst_queue_expire(q, &wakeups, &expired);
+		failed = !q->stopped && sst_queue_failed(q);
+		spin_unlock_irq(&q->lock);
+		sst_wake(q, &wakeups);
+	} while (more);
+	rcu_read_unlock();
+
+	if (failed)
+		sst_wake_all(q->sst);
+	if (expired)
+		pr_warn_ratelimited("Request timed out (%s: %u at once)\n",
+				    dev_name(&q->sst->dev), expired);
+}
+
+/* Memory */
+
+static void sst_chunk_init(struct sst_chunk *chunk, size_t request_size,
+			   size_t slot_size)
+{
+	unsigned int i;
+
+	for (i = 0; i < chunk->nr; i++) {
+		struct sst_slot *slot = &chunk->slots[i];
+
+		INIT_LIST_HEAD(&slot->node);
+		slot->chunk = chunk;
+		slot->index = chunk->index * SST_CHUNK_SLOTS + i;
+		slot->request = chunk->memory + i * slot_size;
+		slot->response = chunk->memory + i * slot_size + request_size;
+		sg_init_one(&slot->sg_request, slot->request, sizeof(*slot->request));
+		sg_init_one(&slot->sg_response, slot->response, sizeof(*slot->response));
+	}
+}
+
+/* Memory for the slots; for fewer if it is too scattered for that many. */
+static void sst_chunk_alloc_memory(struct sst_chunk *chunk, size_t slot_size, gfp_t gfp)
+{
+	for (; chunk->nr; chunk->nr /= 2) {
+		/* Only the last try may take its time and may complain. */
+		gfp_t how = chunk->nr > 1 ? __GFP_NORETRY | __GFP_NOWARN : 0;
+
+		chunk->size = chunk->nr * slot_size;
+		chunk->memory = alloc_pages_exact(chunk->size, gfp | how | __GFP_ZERO);
+		if (chunk->memory)
+			return;
+	}
+}
+
+static void sst_chunk_free(struct sst_chunk *chunk)
+{
+	if (chunk->memory)
+		free_pages_exact(chunk->memory, chunk->size);
+	/* Who goes through the chunks may still see it. */
+	kfree_rcu(chunk, rcu);
+}
+
+static struct sst_chunk *sst_chunk_alloc(struct sst_queue *q, gfp_t gfp)
+{
+	size_t alignment = max(dma_get_cache_alignment(), SMP_CACHE_BYTES);
+	size_t request_size = ALIGN(sizeof(struct sst_request), alignment);
+	size_t slot_size = request_size + ALIGN(sizeof(struct sst_response), alignment);
+	struct sst_chunk *chunk;
+
+	chunk = kzalloc_flex(*chunk, slots, SST_CHUNK_SLOTS, gfp);
+	if (!chunk)
+		return NULL;
+
+	INIT_LIST_HEAD(&chunk->node);
+	chunk->nr = SST_CHUNK_SLOTS;
+	sst_chunk_alloc_memory(chunk, slot_size, gfp);
+	if (!chunk->memory ||
+	    xa_alloc(&q->chunks, &chunk->index, chunk,
+		     XA_LIMIT(0, SST_SLOT_INDEX_MAX / SST_CHUNK_SLOTS), gfp)) {
+		sst_chunk_free(chunk);
+		return NULL;
+	}
+
+	sst_chunk_init(chunk, request_size, slot_size);
+	return chunk;
+}
+
+/**
+ * sst_queue_grow() - add slots to a queue
+ * @q: the queue
+ * @gfp: how to allocate; what can't be had at once may be had later
+ *
+ * Context: Process context. May sleep if @gfp lets it.
+ * Return: 0 or -ENOMEM.
+ */
+int sst_queue_grow(struct sst_queue *q, gfp_t gfp)
+{
+	struct sst_chunk *chunk = sst_chunk_alloc(q, gfp);
+	unsigned int i;
+
+	if (!chunk)
+		return -ENOMEM;
+
+	spin_lock_irq(&q->lock);
+	for (i = 0; i < chunk->nr; i++)
+		sst_slot_free(q, &chunk->slots[i]);
+	q->nr_slots += chunk->nr;
+	spin_unlock_irq(&q->lock);
+
+	return 0;
+}
+
+/* Returns an unused chunk that is no longer part of the queue, or NULL. */
+static struct sst_chunk *sst_queue_pop_unused(struct sst_queue *q)
+{
+	struct sst_chunk *chunk = NULL;
+	unsigned int i;
+
+	spin_lock_irq(&q->lock);
+	if (q->nr_slots >= q->capacity + SST_CHUNK_SLOTS && !list_empty(&q->unused)) {
+		chunk = list_first_entry(&q->unused, struct sst_chunk, node);
+		list_del_init(&chunk->node);
+		for (i = 0; i < chunk->nr; i++)
+			list_del_init(&chunk->slots[i].node);
+		q->nr_slots -= chunk->nr;
+	}
+	spin_unlock_irq(&q->lock);
+
+	return chunk;
+}
+
+/**
+ * sst_queue_shrink() - free the memory that only unread responses needed
+ * @q: the queue
+ *
+ * Leaves what a full virtqueue needs.
+ *
+ * Context: Process context, may sleep.
+ */
+static void sst_queue_shrink(struct sst_queue *q)
+{
+	struct sst_chunk *chunk;
+
+	while ((chunk = sst_queue_pop_unused(q))) {
+		xa_erase(&q->chunks, chunk->index);
+		sst_chunk_free(chunk);
+	}
+}
+
+/**
+ * sst_queue_free_slots() - free the memory of a queue that nobody uses any more
+ * @q: the queue
+ *
+ * Context: Process context.
+ */
+void sst_queue_free_slots(struct sst_queue *q)
+{
+	struct sst_chunk *chunk;
+	unsigned long index;
+
+	xa_for_each(&q->chunks, index, chunk)
+		sst_chunk_free(chunk);
+	xa_destroy(&q->chunks);
+}
+
+/* Submission */
+
+/* Why no request of a file is taken, whatever becomes free; 0 if it is. */
+static int sst_failure(const struct sst_file *file)
+{
+	if (file->sst->gone)
+		return -ENODEV;
+	return sst_queue_failed(file->queue) ? -EIO : 0;
+}
+
+/**
+ * sst_may_write() - whether a write would not have to wait
+ * @file: the file
+ *
+ * If it would have to wait for room in the virtqueue, who waits in poll will be
+ * told about it.
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: true if a request would be accepted, or refused for good.
+ */
+bool sst_may_write(struct sst_file *file)
+{
+	struct sst_queue *q = file->queue;
+	bool may;
+
+	spin_lock_irq(&q->lock);
+	may = sst_failure(file) ||
+	      (file->used < file->limit && q->occupied < q->capacity);
+	if (q->occupied >= q->capacity)
+		q->room_wanted = true;
+	spin_unlock_irq(&q->lock);
+
+	return may;
+}
+
+/* True if a writer need not wait for its file's limit any longer; @error: why */
+static bool sst_limit_passed(struct sst_file *file, bool alone, int *error)
+{
+	struct sst_queue *q = file->queue;
+	bool passed;
+
+	spin_lock_irq(&q->lock);
+	*error = sst_failure(file);
+	if (!*error && alone && file->nr_done >= file->limit)
+		*error = -ENOBUFS;
+	passed = *error || file->used < file->limit;
+	spin_unlock_irq(&q->lock);
+
+	return passed;
+}
+
+static int sst_wait_limit(struct sst_file *file, unsigned int how)
+{
+	int error;
+	int ret;
+
+	if (how & SST_NOWAIT)
+		return -EAGAIN;
+
+	ret = wait_event_interruptible(file->wait,
+				       sst_limit_passed(file, how & SST_ALONE, &error));
+	return ret ?: error;
+}
+
+/*
+ * Take FREE slots as far as there are any and the file may have them, which is
+ * told by @full. Returns their number, or an error.
+ */
+static int sst_claim_free(struct sst_file *file, unsigned int wanted,
+			  struct list_head *batch, bool *full)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot;
+	int n = 0;
+	int ret;
+
+	spin_lock_irq(&q->lock);
+	ret = sst_failure(file);
+	while (!ret && n < wanted && file->used < file->limit && !list_empty(&q->free)) {
+		slot = sst_slot_take_free(q);
+		list_add_tail(&slot->node, batch);
+		slot->state = SST_SLOT_FILLING;
+		slot->file = file;
+		slot->generation = ++q->generation;
+		file->used++;
+		n++;
+	}
+	*full = file->used >= file->limit;
+	spin_unlock_irq(&q->lock);
+
+	return ret ?: n;
+}
+
+/**
+ * sst_claim() - get slots to fill
+ * @file: who is going to submit them
+ * @wanted: how many, at the most
+ * @batch: list to put them on
+ * @how: SST_* flags
+ *
+ * Waits until the file may have one, and takes as many as it may have.
+ *
+ * Context: Process context, may sleep.
+ * Return: number of slots, at least 1, or
+ *	* -ENODEV: the device is gone
+ *	* -EIO: it is broken, or has not answered too many requests
+ *	* -ENOBUFS: all that the file may have is unread, and SST_ALONE
+ *	* -EAGAIN: its limit is reached (SST_NOWAIT), or no memory (SST_NOSLEEP)
+ *	* -ERESTARTSYS: a signal came while waiting
+ *	* -ENOMEM
+ */
+int sst_claim(struct sst_file *file, unsigned int wanted,
+	      struct list_head *batch, unsigned int how)
+{
+	gfp_t gfp = how & SST_NOSLEEP ? GFP_NOWAIT | __GFP_ACCOUNT : GFP_KERNEL_ACCOUNT;
+	unsigned int n = 0;
+	bool full;
+	int ret;
+
+	do {
+		ret = sst_claim_free(file, wanted - n, batch, &full);
+		if (ret < 0)
+			break;
+		n += ret;
+		if (n == wanted || (n && full))
+			break;
+		ret = full ? sst_wait_limit(file, how) : sst_queue_grow(file->queue, gfp);
+	} while (!ret);
+
+	if (ret == -ENOMEM && how & SST_NOSLEEP)
+		ret = -EAGAIN;
+	return n ?: ret;
+}
+
+/**
+ * sst_unclaim() - give back slots that were claimed and not submitted
+ * @file: who claimed them
+ * @batch: the slots; empty afterwards
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_unclaim(struct sst_file *file, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot, *next;
+	bool was_full;
+
+	if (list_empty(batch))
+		return;
+
+	spin_lock_irq(&q->lock);
+	was_full = file->used >= file->limit;
+	list_for_each_entry_safe(slot, next, batch, node) {
+		file->used--;
+		sst_slot_free(q, slot);
+	}
+	spin_unlock_irq(&q->lock);
+
+	if (was_full)
+		sst_wake_writers(file);
+}
+
+/* Make a FILLING slot ready for the device. */
+static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
+{
+	slot->user_data = slot->request->user_data;
+	slot->request->request_id = cpu_to_le64(sst_slot_id(slot));
+
+	/* What the device says it wrote can't be trusted: leave nothing there. */
+	if (slot->last_serial != file->serial)
+		memset(slot->response, 0, sizeof(*slot->response));
+	slot->last_serial = file->serial;
+	slot->clock_runs = false;
+	slot->overdue = false;
+	slot->kicked = false;
+}
+
+/* Offer FILLING slots to the device. Returns their number, or an error. */
+static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
+{
+	struct sst_slot *slot, *next;
+	int ret = 0;
+	int n = 0;
+
+	q->batch++;
+	list_for_each_entry_safe(slot, next, batch, node) {
+		struct scatterlist *sgs[] = { &slot->sg_request, &slot->sg_response };
+
+		if (q->occupied >= q->capacity) {
+			q->room_wanted = true;
+			ret = -EAGAIN;
+			break;
+		}
+		ret = virtqueue_add_sgs(q->vq, sgs, 1, 1, slot, GFP_ATOMIC);
+		if (ret)
+			break;
+		slot->batch = q->batch;
+		slot->state = SST_SLOT_BUSY;
+		list_move_tail(&slot->node, &q->busy);
+		slot->file->in_flight++;
+		q->occupied++;
+		n++;
+	}
+	q->stats.requests += n;
+
+	return n ?: ret;
+}
+
+/* Returns whether the device is to be notified of the batch just added. */
+static bool sst_queue_kick_prepare(struct sst_queue *q)
+{
+	struct sst_slot *slot;
+
+	if (!virtqueue_kick_prepare(q->vq)) {
+		/* It works on it already, perhaps in a kick that is not over. */
+		if (!q->kicks)
+			sst_queue_start_clocks(q, q->batch);
+		return false;
+	}
+
+	q->kicks++;
+	q->stats.kicks++;
+	list_for_each_entry_reverse(slot, &q->busy, node) {
+		if (slot->batch < q->batch)
+			break;
+		slot->kicked = true;
+	}
+	return true;
+}
+
+/* Tell the device about a batch, while the caller keeps the virtqueue alive. */
+static void sst_queue_notify(struct sst_queue *q, u64 batch)
+{
+	bool notified = virtqueue_notify(q->vq);
+
+	spin_lock_irq(&q->lock);
+	q->kicks--;
+	sst_queue_start_clocks(q, batch);
+	/* The queue is broken now: those who wait have to be told. */
+	if (!notified)
+		sst_queue_arm(q, jiffies);
+	spin_unlock_irq(&q->lock);
+}
+
+/* Hand over what there is room for. Returns the number, or an error. */
+static int sst_submit_some(struct sst_file *file, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	bool kick = false;
+	u64 number;
+	int ret;
+	int idx;
+
+	idx = srcu_read_lock(&file->sst->srcu);
+	spin_lock_irq(&q->lock);
+	ret = sst_failure(file) ?: sst_queue_add(q, batch);
+	number = q->batch;
+	if (ret > 0)
+		kick = sst_queue_kick_prepare(q);
+	spin_unlock_irq(&q->lock);
+	if (kick)
+		sst_queue_notify(q, number);
+	srcu_read_unlock(&file->sst->srcu, idx);
+
+	return ret;
+}
+
+/* True if a writer need not wait for room in the virtqueue any longer */
+static bool sst_room_passed(struct sst_file *file)
+{
+	struct sst_queue *q = file->queue;
+	bool passed;
+
+	spin_lock_irq(&q->lock);
+	passed = sst_failure(file) || q->occupied < q->capacity;
+	if (!passed)
+		q->room_wanted = true;
+	spin_unlock_irq(&q->lock);
+
+	return passed;
+}
+
+/*
+ * A writer that waited for room leaves, with a request or without: the others
+ * that wait must not miss what it did not use.
+ */
+static void sst_pass_room(struct sst_queue *q)
+{
+	bool room;
+
+	spin_lock_irq(&q->lock);
+	room = q->occupied < q->capacity;
+	if (!room)
+		q->room_wanted = true;
+	spin_unlock_irq(&q->lock);
+	if (room)
+		wake_up_interruptible(&q->room);
+}
+
+static int sst_wait_and_submit(struct sst_file *file, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	int ret;
+
+	do {
+		ret = wait_event_interruptible_exclusive(q->room, sst_room_passed(file));
+		if (!ret)
+			ret = sst_submit_some(file, batch);
+	} while (ret == -EAGAIN);
+	sst_pass_room(q);
+
+	return ret;
+}
+
+/**
+ * sst_submit() - hand filled slots to the device, with one kick
+ * @file: who claimed them
+ * @batch: the slots, each with its request; those that are left on the list
+ *	afterwards were not submitted
+ * @how: SST_* flags
+ *
+ * Waits until the virtqueue has room for one, and submits as many as it has room
+ * for.
+ *
+ * Context: Process context, may sleep; the kick may take as long as the device
+ *	wants.
+ * Return: number of requests submitted, at least 1, or
+ *	* -ENODEV: the device is gone
+ *	* -EIO: it is broken, or has not answered too many requests
+ *	* -EAGAIN: no room, and SST_NOWAIT
+ *	* -ERESTARTSYS: a signal came while waiting
+ *	* -ENOMEM
+ */
+int sst_submit(struct sst_file *file, struct list_head *batch, unsigned int how)
+{
+	struct sst_slot *slot;
+	int ret;
+
+	list_for_each_entry(slot, batch, node)
+		sst_slot_prepare(file, slot);
+
+	ret = sst_submit_some(file, batch);
+	if (ret == -EAGAIN && !(how & SST_NOWAIT))
+		ret = sst_wait_and_submit(file, batch);
+
+	return ret;
+}
+
+/* Completion */
+
+/* What was in flight when the device went may still turn out to be answered. */
+static bool sst_file_ended(const struct sst_file *file)
+{
+	return file->sst->gone && !file->in_flight;
+}
+
+/**
+ * sst_may_read() - whether a read would not have to wait
+ * @file: the file
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: true if there is a response, or none to come since the device is gone.
+ */
+bool sst_may_read(struct sst_file *file)
+{
+	struct sst_queue *q = file->queue;
+	bool may;
+
+	spin_lock_irq(&q->lock);
+	may = file->nr_done || sst_file_ended(file);
+	spin_unlock_irq(&q->lock);
+
+	return may;
+}
+
+/**
+ * sst_take() - get slots whose requests have ended
+ * @file: their owner
+ * @wanted: how many, at the most
+ * @batch: list to put them on, in the order of completion
+ * @nowait: don't wait for the first
+ *
+ * Context: Process context, may sleep.
+ * Return: number of slots, at least 1, or
+ *	* -ENODEV: the device is gone and everything was read
+ *	* -EAGAIN: there is none, and @nowait
+ *	* -ERESTARTSYS: a signal came while waiting
+ */
+int sst_take(struct sst_file *file, unsigned int wanted,
+	     struct list_head *batch, bool nowait)
+{
+	struct sst_queue *q = file->queue;
+	unsigned int n = 0;
+	bool over;
+	int ret;
+
+	for (;;) {
+		spin_lock_irq(&q->lock);
+		while (n < wanted && !list_empty(&file->done)) {
+			list_move_tail(file->done.next, batch);
+			n++;
+		}
+		file->nr_done -= n;
+		over = sst_file_ended(file);
+		spin_unlock_irq(&q->lock);
+		if (n)
+			return n;
+		if (over)
+			return -ENODEV;
+		if (nowait)
+			return -EAGAIN;
+		ret = wait_event_interruptible_exclusive(file->readers, sst_may_read(file));
+		if (ret)
+			return ret;
+	}
+}
+
+/**
+ * sst_put_back() - return slots that were taken and could not be read
+ * @file: their owner
+ * @batch: the slots; empty afterwards
+ *
+ * They will be the next to be taken.
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_put_back(struct sst_file *file, struct list_head *batch)
+{
+	unsigned int n = list_count_nodes(batch);
+
+	if (!n)
+		return;
+
+	spin_lock_irq(&file->queue->lock);
+	list_splice_init(batch, &file->done);
+	file->nr_done += n;
+	spin_unlock_irq(&file->queue->lock);
+
+	sst_wake_readers(file, n);
+}
+
+/**
+ * sst_finish() - free slots that were taken and read
+ * @file: their owner
+ * @batch: the slots; empty afterwards
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: the number of slots.
+ */
+unsigned int sst_finish(struct sst_file *file, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot, *next;
+	unsigned int n = 0;
+	bool was_full;
+
+	if (list_empty(batch))
+		return 0;
+
+	spin_lock_irq(&q->lock);
+	was_full = file->used >= file->limit;
+	list_for_each_entry_safe(slot, next, batch, node) {
+		if (slot->state == SST_SLOT_DONE) {
+			sst_slot_free(q, slot);
+		} else {
+			list_del_init(&slot->node);
+			slot->file = NULL;
+		}
+		n++;
+	}
+	file->used -= n;
+	spin_unlock_irq(&q->lock);
+
+	if (was_full)
+		sst_wake_writers(file);
+
+	return n;
+}
+
+/**
+ * sst_abandon() - end everything that a file has, silently
+ * @file: the file, which nobody uses any more
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_abandon(struct sst_file *file)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot;
+	LIST_HEAD(done);
+
+	spin_lock_irq(&q->lock);
+	list_for_each_entry(slot, &q->busy, node) {
+		if (slot->file != file)
+			continue;
+		/* It stays on the list: the device still has to be in time. */
+		slot->file = NULL;
+		slot->state = SST_SLOT_ZOMBIE;
+		file->used--;
+		q->zombies++;
+		q->stats.abandoned++;
+	}
+	list_splice_init(&file->done, &done);
+	spin_unlock_irq(&q->lock);
+
+	sst_finish(file, &done);
+	sst_queue_shrink(q);
+}
+
+/* Start and stop */
+
+/* The device has nothing any more: bring a slot home. */
+static void sst_slot_recover(struct sst_queue *q, struct sst_slot *slot)
+{
+	switch (slot->state) {
+	case SST_SLOT_BUSY:
+		slot->file->in_flight--;
+		slot->file->used--;
+		sst_slot_free(q, slot);
+		break;
+	case SST_SLOT_ZOMBIE:
+		if (slot->file)
+			slot->state = SST_SLOT_DONE;
+		else
+			sst_slot_free(q, slot);
+		break;
+	default:
+		return;
+	}
+	q->occupied--;
+}
+
+/**
+ * sst_queue_recover() - bring all slots home that the device had
+ * @q: the queue, whose virtqueue is deleted
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_queue_recover(struct sst_queue *q)
+{
+	struct sst_chunk *chunk;
+	unsigned long index;
+	unsigned int i;
+
+	spin_lock_irq(&q->lock);
+	xa_for_each(&q->chunks, index, chunk)
+		for (i = 0; i < chunk->nr; i++)
+			sst_slot_recover(q, &chunk->slots[i]);
+	q->zombies = 0;
+	q->overdue = 0;
+	spin_unlock_irq(&q->lock);
+}
+
+/**
+ * sst_queue_init() - prepare a queue that has no slots yet
+ * @q: the queue
+ * @sst: its device
+ */
+void sst_queue_init(struct sst_queue *q, struct sst_device *sst)
+{
+	q->sst = sst;
+	spin_lock_init(&q->lock);
+	INIT_LIST_HEAD(&q->free);
+	INIT_LIST_HEAD(&q->busy);
+	INIT_LIST_HEAD(&q->unused);
+	xa_init_flags(&q->chunks, XA_FLAGS_ALLOC);
+	init_waitqueue_head(&q->room);
+	init_waitqueue_head(&q->pollers);
+	INIT_DELAYED_WORK(&q->timeout_work, sst_queue_timeout);
+}
