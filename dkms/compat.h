@@ -12,6 +12,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/version.h>
+#include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/workqueue.h>
 
@@ -61,6 +62,59 @@ static inline int sst_compat_find_vqs(struct virtio_device *vdev, unsigned int n
 	return ret;
 }
 #define virtio_find_vqs	sst_compat_find_vqs
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+/*
+ * A driver hears nothing of a transport's reset, and without power management
+ * the structure has no place for what it would do on suspend.
+ */
+struct sst_compat_driver {
+	struct device_driver driver;
+	const struct virtio_device_id *id_table;
+	const unsigned int *feature_table;
+	unsigned int feature_table_size;
+	int (*validate)(struct virtio_device *dev);
+	int (*probe)(struct virtio_device *dev);
+	void (*remove)(struct virtio_device *dev);
+	void (*config_changed)(struct virtio_device *dev);
+	int (*freeze)(struct virtio_device *dev);
+	int (*restore)(struct virtio_device *dev);
+	int (*reset_prepare)(struct virtio_device *dev);
+	int (*reset_done)(struct virtio_device *dev);
+	struct virtio_driver real;
+};
+
+static inline int sst_compat_register(struct sst_compat_driver *driver,
+				      struct module *owner)
+{
+	driver->real = (struct virtio_driver) {
+		.driver = driver->driver,
+		.id_table = driver->id_table,
+		.feature_table = driver->feature_table,
+		.feature_table_size = driver->feature_table_size,
+		.validate = driver->validate,
+		.probe = driver->probe,
+		.remove = driver->remove,
+		.config_changed = driver->config_changed,
+#ifdef CONFIG_PM
+		.freeze = driver->freeze,
+		.restore = driver->restore,
+#endif
+	};
+	driver->real.driver.owner = owner;
+	return register_virtio_driver(&driver->real);
+}
+
+static inline void sst_compat_unregister(struct sst_compat_driver *driver)
+{
+	unregister_virtio_driver(&driver->real);
+}
+
+#undef register_virtio_driver
+#define virtio_driver sst_compat_driver
+#define register_virtio_driver(driver) sst_compat_register(driver, THIS_MODULE)
+#define unregister_virtio_driver(driver) sst_compat_unregister(driver)
 #endif
 
 #endif /* _SST_COMPAT_H */

@@ -9,6 +9,7 @@
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/pm.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -23,15 +24,12 @@ enum {
 	SST_NR_VQS,
 };
 
-/* A virtqueue holds no more requests than this, even if it could. */
-#define SST_QUEUE_CAPACITY_MAX	1024
-
-/* Descriptors that a request needs where none are indirect */
-#define SST_CHAIN_LENGTH	2
-
 #define SST_EVENT_BUFFERS_MAX	64
 
 #define SST_EXTRA_IDS_MAX	8
+
+/* A device that asks for a reset after each reset is not to keep a CPU busy. */
+#define SST_RESET_INTERVAL	HZ
 
 static DEFINE_IDA(sst_ida);
 
@@ -41,6 +39,7 @@ static unsigned int sst_request_timeout = SST_REQUEST_TIMEOUT_DEFAULT_MS;
 static unsigned int sst_max_devices = 1U << MINORBITS;
 static unsigned int sst_extra_ids[SST_EXTRA_IDS_MAX];
 static unsigned int sst_nr_extra_ids;
+unsigned int sst_reset_after = 16;
 bool sst_debug;
 
 static int sst_param_set_range(const char *val, const struct kernel_param *kp,
@@ -87,18 +86,13 @@ module_param_cb(max_devices, &sst_param_devices_ops, &sst_max_devices, 0444);
 MODULE_PARM_DESC(max_devices, "Devices to serve at most (1 to 1048576, the default)");
 module_param_array_named(virtio_id, sst_extra_ids, uint, &sst_nr_extra_ids, 0444);
 MODULE_PARM_DESC(virtio_id, "Further virtio device IDs to drive (up to 8)");
+module_param_named(reset_after, sst_reset_after, uint, 0644);
+MODULE_PARM_DESC(reset_after,
+		 "Overdue requests in a row after which a device is reset (default 16, 0: never)");
 module_param_named(debug, sst_debug, bool, 0644);
 MODULE_PARM_DESC(debug, "Log devices found, and time-outs, late and mismatched responses one by one (default off)");
 
 /* Events */
-
-static int sst_event_post(struct sst_event_queue *events, void *buffer)
-{
-	struct scatterlist sg;
-
-	sg_init_one(&sg, buffer, sizeof(struct sst_event));
-	return virtqueue_add_inbuf(events->vq, &sg, 1, buffer, GFP_ATOMIC);
-}
 
 static void sst_event_callback(struct virtqueue *vq)
 {
@@ -119,44 +113,59 @@ static void sst_event_callback(struct virtqueue *vq)
 				events->received++;
 			else
 				events->malformed++;
-			/* There is room, but mapping it can fail, or the ring be broken. */
-			if (sst_event_post(events, buffer))
-				events->lost_buffers++;
+			sst_inbox_post(&events->inbox, buffer);
 		}
 	} while (!virtqueue_enable_cb(vq));
-	kick = virtqueue_kick_prepare(vq);
+	kick = sst_inbox_kick_prepare(&events->inbox);
 out:
 	spin_unlock_irqrestore(&events->lock, flags);
 	if (kick)
 		virtqueue_notify(vq);
 }
 
-static int sst_events_stock(struct sst_event_queue *events)
+static void sst_events_attach(struct sst_event_queue *events, struct virtqueue *vq)
 {
-	bool kick = false;
-	unsigned int i;
-	int ret = 0;
-
 	spin_lock_irq(&events->lock);
-	for (i = 0; i < events->nr_buffers && !ret; i++)
-		ret = sst_event_post(events, events->buffers + i * events->stride);
-	if (!ret)
-		kick = virtqueue_kick_prepare(events->vq);
+	events->inbox.vq = vq;
+	events->stopped = false;
 	spin_unlock_irq(&events->lock);
-	if (kick)
-		virtqueue_notify(events->vq);
-
-	return ret;
 }
 
-/* Start and stop */
+static void sst_events_open(struct sst_event_queue *events)
+{
+	bool kick;
 
-static int sst_find_vqs(struct sst_device *sst)
+	spin_lock_irq(&events->lock);
+	sst_inbox_stock(&events->inbox);
+	kick = sst_inbox_kick_prepare(&events->inbox);
+	spin_unlock_irq(&events->lock);
+	if (kick)
+		virtqueue_notify(events->inbox.vq);
+}
+
+static void sst_events_detach(struct sst_event_queue *events)
+{
+	spin_lock_irq(&events->lock);
+	events->stopped = true;
+	while (virtqueue_detach_unused_buf(events->inbox.vq))
+		;
+	spin_unlock_irq(&events->lock);
+}
+
+/*
+ * Start and stop
+ *
+ * One pair of functions serves probe and remove, suspend and resume, a reset that
+ * the transport announces, and a reset of the driver's own. @run_lock serializes
+ * them, and @running tells which of the two is due: of two who want the device
+ * stopped the second one has nothing to do.
+ */
+
+static int sst_start(struct sst_device *sst)
 {
 	struct virtqueue_info info[SST_NR_VQS] = {
 		[SST_VQ_REQUEST] = { "request", sst_queue_callback },
-		/* The device has to have it, the driver does not use it. */
-		[SST_VQ_RESPONSE] = { "response", NULL },
+		[SST_VQ_RESPONSE] = { "response", sst_queue_callback },
 		[SST_VQ_EVENT] = { "event", sst_event_callback },
 	};
 	struct virtqueue *vqs[SST_NR_VQS];
@@ -176,53 +185,34 @@ static int sst_find_vqs(struct sst_device *sst)
 				     size, SST_CHAIN_LENGTH);
 	}
 
-	/*
-	 * An indirect table saves descriptors, but falls back to direct ones
-	 * when memory is short: what counts is what always fits.
-	 */
-	sst->queue.vq = vqs[SST_VQ_REQUEST];
-	sst->queue.capacity = min(size / SST_CHAIN_LENGTH, SST_QUEUE_CAPACITY_MAX);
-	sst->events.vq = vqs[SST_VQ_EVENT];
-	size = virtqueue_get_vring_size(vqs[SST_VQ_EVENT]);
-	sst->events.nr_buffers = min(size, SST_EVENT_BUFFERS_MAX);
+	sst_queue_attach(&sst->queue, vqs[SST_VQ_REQUEST], vqs[SST_VQ_RESPONSE]);
+	sst_events_attach(&sst->events, vqs[SST_VQ_EVENT]);
+	/* Some devices' rings can't be filled before. */
+	virtio_device_ready(sst->vdev);
+	sst_events_open(&sst->events);
+	sst_queue_open(&sst->queue);
+	sst->running = true;
 
 	return 0;
 }
 
-/* What the queues need before the device may run */
-static int sst_alloc_buffers(struct sst_device *sst)
+static void sst_stop(struct sst_device *sst)
 {
-	struct sst_event_queue *events = &sst->events;
-
-	events->stride = ALIGN(sizeof(struct sst_event),
-			       max(dma_get_cache_alignment(), SMP_CACHE_BYTES));
-	events->buffers = kcalloc(events->nr_buffers, events->stride, GFP_KERNEL);
-	if (!events->buffers)
-		return -ENOMEM;
-
-	return sst_queue_grow(&sst->queue, GFP_KERNEL);
-}
-
-/*
- * Make the callbacks blind and take back what the device has. It may still
- * write to it until the virtqueues are deleted, and some transports let it.
- */
-static void sst_detach(struct sst_device *sst)
-{
-	struct sst_event_queue *events = &sst->events;
 	struct sst_queue *q = &sst->queue;
 
-	spin_lock_irq(&q->lock);
-	q->stopped = true;
-	while (virtqueue_detach_unused_buf(q->vq))
-		;
-	spin_unlock_irq(&q->lock);
-
-	spin_lock_irq(&events->lock);
-	events->stopped = true;
-	while (virtqueue_detach_unused_buf(events->vq))
-		;
-	spin_unlock_irq(&events->lock);
+	sst->running = false;
+	sst_queue_hold(q);
+	/* No kick after this */
+	synchronize_srcu(&sst->srcu);
+	virtio_reset_device(sst->vdev);
+	sst_queue_detach(q);
+	sst_events_detach(&sst->events);
+	/* A callback may still be about to notify. */
+	virtio_synchronize_cbs(sst->vdev);
+	sst->vdev->config->del_vqs(sst->vdev);
+	sst_queue_recover(q);
+	/* Those who waited for an answer know now that there is none. */
+	sst_wake_all(sst);
 }
 
 /* From here on no request is submitted, but one may be half-way in a kick. */
@@ -234,45 +224,150 @@ static void sst_mark_gone(struct sst_device *sst)
 	sst_wake_all(sst);
 }
 
-/* Take the device out of service. It has been marked as gone. */
-static void sst_stop(struct sst_device *sst)
-{
-	struct sst_queue *q = &sst->queue;
-
-	/* No kick after this */
-	synchronize_srcu(&sst->srcu);
-	virtio_reset_device(sst->vdev);
-	/* What was answered is answered. */
-	sst_queue_drain(q, q->vq, false);
-	sst_detach(sst);
-	cancel_delayed_work_sync(&q->timeout_work);
-	/* A callback may still be about to notify. */
-	virtio_synchronize_cbs(sst->vdev);
-	sst->vdev->config->del_vqs(sst->vdev);
-	sst_queue_recover(q);
-	/* Those who waited for an answer know now that there is none. */
-	sst_wake_all(sst);
-}
-
-static int sst_start(struct sst_device *sst)
+/* Start a device that was stopped. One that can't be started is as good as gone. */
+static int sst_start_again(struct sst_device *sst)
 {
 	int ret;
 
-	ret = sst_find_vqs(sst);
-	if (ret)
-		return ret;
-
-	ret = sst_alloc_buffers(sst);
+	ret = sst_start(sst);
 	if (ret) {
-		sst->vdev->config->del_vqs(sst->vdev);
+		dev_err(&sst->dev, "cannot be started again: %d\n", ret);
+		sst_mark_gone(sst);
 		return ret;
 	}
 
-	/* Some devices' rings can't be filled before. */
-	virtio_device_ready(sst->vdev);
-	ret = sst_events_stock(&sst->events);
+	spin_lock_irq(&sst->queue.lock);
+	sst->resets++;
+	spin_unlock_irq(&sst->queue.lock);
+	/* Who has waited for that goes on. */
+	sst_wake_all(sst);
+
+	return 0;
+}
+
+/* What the virtio core does with a device before its driver's probe */
+static int sst_negotiate(struct virtio_device *vdev)
+{
+	int ret;
+
+	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	ret = vdev->config->finalize_features(vdev);
+	if (ret || !virtio_has_feature(vdev, VIRTIO_F_VERSION_1))
+		return ret;
+
+	virtio_add_status(vdev, VIRTIO_CONFIG_S_FEATURES_OK);
+	return vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_FEATURES_OK ? 0 : -ENODEV;
+}
+
+static void sst_reset(struct sst_device *sst)
+{
+	int ret;
+
+	dev_warn(&sst->dev, "device reset (%s)\n", sst->reset_reason);
+	sst_stop(sst);
+	ret = sst_negotiate(sst->vdev);
+	if (ret) {
+		dev_err(&sst->dev, "refuses its features after a reset: %d\n", ret);
+		sst_mark_gone(sst);
+	} else {
+		ret = sst_start_again(sst);
+	}
 	if (ret)
+		virtio_add_status(sst->vdev, VIRTIO_CONFIG_S_FAILED);
+
+	spin_lock_irq(&sst->queue.lock);
+	sst->reset_at = jiffies + SST_RESET_INTERVAL;
+	spin_unlock_irq(&sst->queue.lock);
+}
+
+/**
+ * sst_ask_reset() - have the device reset
+ * @sst: the device, the lock of whose queue is held
+ * @reason: why, for the log
+ * @not_before: when, in jiffies
+ *
+ * No request is submitted until then. Does nothing if the device is gone.
+ *
+ * Context: Any context.
+ */
+void sst_ask_reset(struct sst_device *sst, const char *reason, unsigned long not_before)
+{
+	unsigned long now = jiffies;
+
+	if (sst->gone)
+		return;
+
+	sst->queue.held = true;
+	sst->reset_reason = reason;
+	mod_delayed_work(system_dfl_wq, &sst->reset_work,
+			 time_after(not_before, now) ? not_before - now : 0);
+}
+
+/* Returns whether a reset is due. One that the device asks for may have to wait. */
+static bool sst_reset_due(struct sst_device *sst)
+{
+	struct sst_queue *q = &sst->queue;
+	bool due;
+
+	spin_lock_irq(&q->lock);
+	due = q->held;
+	spin_unlock_irq(&q->lock);
+	if (due || !(sst->vdev->config->get_status(sst->vdev) & VIRTIO_CONFIG_S_NEEDS_RESET))
+		return due;
+
+	spin_lock_irq(&q->lock);
+	sst_ask_reset(sst, "asked for by the device", sst->reset_at);
+	spin_unlock_irq(&q->lock);
+	return false;
+}
+
+static void sst_reset_work(struct work_struct *work)
+{
+	struct sst_device *sst = container_of(to_delayed_work(work),
+					      struct sst_device, reset_work);
+
+	mutex_lock(&sst->run_lock);
+	/* A device that was stopped will be reset when it is started. */
+	if (sst->running && sst_reset_due(sst))
+		sst_reset(sst);
+	mutex_unlock(&sst->run_lock);
+}
+
+/* The device may want to be reset: the status can't be read in any context. */
+static void sst_config_changed(struct virtio_device *vdev)
+{
+	struct sst_device *sst = vdev->priv;
+	unsigned long flags;
+
+	spin_lock_irqsave(&sst->queue.lock, flags);
+	if (!sst->gone)
+		queue_delayed_work(system_dfl_wq, &sst->reset_work, 0);
+	spin_unlock_irqrestore(&sst->queue.lock, flags);
+}
+
+/* The device is going to lose its state: at a suspension, or a transport's reset */
+static int sst_freeze(struct virtio_device *vdev)
+{
+	struct sst_device *sst = vdev->priv;
+
+	mutex_lock(&sst->run_lock);
+	if (sst->running)
 		sst_stop(sst);
+	mutex_unlock(&sst->run_lock);
+
+	return 0;
+}
+
+/* The device was reset and has its features. */
+static int sst_restore(struct virtio_device *vdev)
+{
+	struct sst_device *sst = vdev->priv;
+	int ret = -ENODEV;
+
+	mutex_lock(&sst->run_lock);
+	if (!sst->gone)
+		ret = sst_start_again(sst);
+	mutex_unlock(&sst->run_lock);
 
 	return ret;
 }
@@ -283,8 +378,8 @@ static void sst_release(struct device *dev)
 {
 	struct sst_device *sst = to_sst_device(dev);
 
-	sst_queue_free_slots(&sst->queue);
-	kfree(sst->events.buffers);
+	sst_queue_free(&sst->queue);
+	sst_inbox_free(&sst->events.inbox);
 	cleanup_srcu_struct(&sst->srcu);
 	kfree(sst);
 }
@@ -309,8 +404,11 @@ static struct sst_device *sst_alloc(struct virtio_device *vdev)
 	atomic64_set(&sst->serials, 0);
 	spin_lock_init(&sst->files_lock);
 	INIT_LIST_HEAD(&sst->files);
-	sst_queue_init(&sst->queue, sst);
+	mutex_init(&sst->run_lock);
+	INIT_DELAYED_WORK(&sst->reset_work, sst_reset_work);
+	sst->reset_at = jiffies;
 	spin_lock_init(&sst->events.lock);
+	sst->events.stopped = true;
 
 	device_initialize(&sst->dev);
 	sst->dev.class = &sst_class;
@@ -377,6 +475,15 @@ static int sst_probe(struct virtio_device *vdev)
 		return PTR_ERR(sst);
 	vdev->priv = sst;
 
+	ret = sst_queue_init(&sst->queue, sst);
+	if (ret)
+		goto put_device;
+
+	ret = sst_inbox_alloc(&sst->events.inbox, SST_EVENT_BUFFERS_MAX,
+			      sizeof(struct sst_event));
+	if (ret)
+		goto put_device;
+
 	ret = sst_name(sst);
 	if (ret)
 		goto put_device;
@@ -421,12 +528,14 @@ void sst_get_totals(struct sst_device *sst, struct sst_totals *totals)
 	totals->in_flight = q->occupied - q->zombies;
 	totals->zombies = q->zombies;
 	totals->slots = q->nr_slots;
+	totals->lost_response_buffers = q->responses.lost;
+	totals->resets = sst->resets;
 	spin_unlock_irq(&q->lock);
 
 	spin_lock_irq(&sst->events.lock);
 	totals->events = sst->events.received;
 	totals->malformed_events = sst->events.malformed;
-	totals->lost_event_buffers = sst->events.lost_buffers;
+	totals->lost_event_buffers = sst->events.inbox.lost;
 	spin_unlock_irq(&sst->events.lock);
 
 	totals->errors = totals->queue.timeouts + totals->queue.malformed +
@@ -450,7 +559,14 @@ static void sst_remove(struct virtio_device *vdev)
 
 	sst_mark_gone(sst);
 	sst_cdev_del(sst);
-	sst_stop(sst);
+	/* Nobody asks for a reset any more. */
+	cancel_delayed_work_sync(&sst->reset_work);
+	mutex_lock(&sst->run_lock);
+	if (sst->running)
+		sst_stop(sst);
+	else
+		virtio_reset_device(vdev);
+	mutex_unlock(&sst->run_lock);
 
 	sst_log_statistics(sst);
 	ida_free(&sst_ida, sst->index);
@@ -489,6 +605,11 @@ static struct virtio_driver sst_driver = {
 	.validate = sst_validate,
 	.probe = sst_probe,
 	.remove = sst_remove,
+	.config_changed = sst_config_changed,
+	.freeze = pm_sleep_ptr(sst_freeze),
+	.restore = pm_sleep_ptr(sst_restore),
+	.reset_prepare = sst_freeze,
+	.reset_done = sst_restore,
 };
 
 static int __init sst_add_ids(void)

@@ -32,21 +32,16 @@ static bool sst_alone(struct file *filp)
 	       atomic_read(&current->files->count) == 1;
 }
 
-static bool sst_nowait(struct kiocb *iocb)
-{
-	return iocb->ki_flags & IOCB_NOWAIT || iocb->ki_filp->f_flags & O_NONBLOCK;
-}
-
 /* How slots are to be claimed and submitted for a caller, as SST_* flags */
-static unsigned int sst_how(struct kiocb *iocb)
+static unsigned int sst_how(struct file *filp, int iocb_flags)
 {
 	unsigned int how = 0;
 
-	if (sst_nowait(iocb))
+	if (iocb_flags & IOCB_NOWAIT || filp->f_flags & O_NONBLOCK)
 		how |= SST_NOWAIT;
-	if (iocb->ki_flags & IOCB_NOWAIT)
+	if (iocb_flags & IOCB_NOWAIT)
 		how |= SST_NOSLEEP;
-	if (sst_alone(iocb->ki_filp))
+	if (sst_alone(filp))
 		how |= SST_ALONE;
 
 	return how;
@@ -125,7 +120,7 @@ static ssize_t sst_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	struct sst_file *file = iocb->ki_filp->private_data;
 	size_t size = min(iov_iter_count(from), sizeof(struct sst_request));
 	unsigned int n = sst_requests_in(iov_iter_count(from));
-	unsigned int how = sst_how(iocb);
+	unsigned int how = sst_how(iocb->ki_filp, iocb->ki_flags);
 	LIST_HEAD(batch);
 	int ret;
 
@@ -231,7 +226,8 @@ static ssize_t sst_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return -EINVAL;
 
 	n = min_t(size_t, iov_iter_count(to) / size, UINT_MAX);
-	ret = sst_take(file, n, &batch, sst_nowait(iocb));
+	ret = sst_take(file, n, &batch,
+		       sst_how(iocb->ki_filp, iocb->ki_flags) & SST_NOWAIT);
 	if (ret < 0)
 		return ret;
 
@@ -270,23 +266,174 @@ static int sst_get_info(struct sst_file *file, struct sst_info __user *arg)
 		.queue_pairs = 1,
 		.features = sst->features,
 		.queue_size = sst->queue.capacity,
-		.request_limit = file->limit,
-		.request_timeout_ms = READ_ONCE(sst->request_timeout_ms),
+		.request_limit = READ_ONCE(file->limit),
+		.request_timeout_ms = sst_file_timeout_ms(file),
 	};
 
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
+static bool sst_transaction_valid(const struct sst_transaction *t)
+{
+	return t->request_size >= SST_REQUEST_HEADER_SIZE &&
+	       t->request_size <= sizeof(struct sst_request) &&
+	       t->response_size >= SST_RESPONSE_HEADER_SIZE &&
+	       t->response_size <= sizeof(struct sst_response) &&
+	       !t->flags && !memchr_inv(t->reserved, 0, sizeof(t->reserved));
+}
+
+/* Submit the request of a transaction. Returns its slot, or an error pointer. */
+static struct sst_slot *sst_transact_submit(struct file *filp,
+					    const struct sst_transaction *t)
+{
+	struct sst_file *file = filp->private_data;
+	unsigned int how = sst_how(filp, 0);
+	struct sst_slot *slot;
+	struct iov_iter from;
+	LIST_HEAD(batch);
+	int ret;
+
+	ret = sst_claim(file, 1, &batch, how);
+	if (ret < 0)
+		return ERR_PTR(ret);
+
+	iov_iter_ubuf(&from, ITER_SOURCE, u64_to_user_ptr(t->request), t->request_size);
+	ret = sst_fill(file, &batch, &from, t->request_size);
+	if (ret < 0)
+		return ERR_PTR(ret);
+
+	slot = list_first_entry(&batch, struct sst_slot, node);
+	slot->caller = true;
+	ret = sst_submit(file, &batch, how);
+	sst_unclaim(file, &batch);
+
+	return ret < 0 ? ERR_PTR(ret) : slot;
+}
+
+/*
+ * Once the request is submitted, a failure leaves its response to those who read.
+ */
+static int sst_transact(struct file *filp, struct sst_transaction __user *arg)
+{
+	const fmode_t both = FMODE_READ | FMODE_WRITE;
+	struct sst_file *file = filp->private_data;
+	struct sst_transaction t;
+	struct sst_slot *slot;
+	struct iov_iter to;
+	LIST_HEAD(copied);
+	LIST_HEAD(batch);
+	u64 id;
+	int ret;
+
+	if ((filp->f_mode & both) != both)
+		return -EBADF;
+	if (copy_from_user(&t, arg, sizeof(t)) || put_user(0, &arg->request_id))
+		return -EFAULT;
+	if (!sst_transaction_valid(&t))
+		return -EINVAL;
+
+	slot = sst_transact_submit(filp, &t);
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+
+	id = sst_request_id(slot->generation, slot->index);
+	ret = sst_wait(file, slot, &batch);
+	if (put_user(id, &arg->request_id) && !ret)
+		ret = -EFAULT;
+	if (!ret) {
+		iov_iter_ubuf(&to, ITER_DEST, u64_to_user_ptr(t.response), t.response_size);
+		ret = sst_copy_batch(&batch, &copied, &to, t.response_size);
+	}
+	sst_put_back(file, &batch);
+	sst_finish(file, &copied);
+
+	return ret;
+}
+
+static int sst_get_settings(struct sst_file *file, struct sst_settings __user *arg)
+{
+	struct sst_settings settings = {
+		.flags = READ_ONCE(file->settings),
+		.request_timeout_ms = sst_file_timeout_ms(file),
+		.request_limit = READ_ONCE(file->limit),
+	};
+
+	return copy_to_user(arg, &settings, sizeof(settings)) ? -EFAULT : 0;
+}
+
+static bool sst_settings_valid(const struct sst_settings *settings)
+{
+	const u32 known = SST_SETTING_TIMEOUT | SST_SETTING_LIMIT;
+
+	if (!settings->flags || settings->flags & ~known ||
+	    memchr_inv(settings->reserved, 0, sizeof(settings->reserved)))
+		return false;
+	if (settings->flags & SST_SETTING_TIMEOUT &&
+	    (settings->request_timeout_ms < SST_REQUEST_TIMEOUT_MIN_MS ||
+	     settings->request_timeout_ms > SST_REQUEST_TIMEOUT_MAX_MS))
+		return false;
+
+	return !(settings->flags & SST_SETTING_LIMIT) ||
+	       (settings->request_limit >= SST_REQUEST_LIMIT_MIN &&
+		settings->request_limit <= SST_REQUEST_LIMIT_MAX);
+}
+
+static int sst_change_settings(struct sst_file *file,
+			       const struct sst_settings __user *arg)
+{
+	struct sst_settings settings;
+
+	if (copy_from_user(&settings, arg, sizeof(settings)))
+		return -EFAULT;
+	if (!sst_settings_valid(&settings))
+		return -EINVAL;
+
+	sst_set_settings(file, &settings);
+	return 0;
+}
+
+static int sst_cancel_requests(struct sst_file *file, struct sst_cancel __user *arg)
+{
+	struct sst_cancel cancel;
+	__le64 user_data;
+	unsigned int n;
+	bool all;
+
+	if (copy_from_user(&cancel, arg, sizeof(cancel)) || put_user(0, &arg->count))
+		return -EFAULT;
+
+	all = cancel.flags & SST_CANCEL_ALL;
+	if (cancel.flags & ~SST_CANCEL_ALL || (all && cancel.user_data) ||
+	    memchr_inv(cancel.reserved, 0, sizeof(cancel.reserved)))
+		return -EINVAL;
+
+	user_data = cpu_to_le64(cancel.user_data);
+	n = sst_cancel(file, all ? NULL : &user_data);
+	if (!n)
+		return -ENOENT;
+
+	return put_user(n, &arg->count);
+}
+
 static long sst_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct sst_file *file = filp->private_data;
+	void __user *argp = (void __user *)arg;
 
 	if (READ_ONCE(file->sst->gone))
 		return -ENODEV;
 
 	switch (cmd) {
 	case SST_IOCTL_GET_INFO:
-		return sst_get_info(file, (struct sst_info __user *)arg);
+		return sst_get_info(file, argp);
+	case SST_IOCTL_TRANSACT:
+		return sst_transact(filp, argp);
+	case SST_IOCTL_GET_SETTINGS:
+		return sst_get_settings(file, argp);
+	case SST_IOCTL_SET_SETTINGS:
+		return sst_change_settings(file, argp);
+	case SST_IOCTL_CANCEL:
+		return sst_cancel_requests(file, argp);
 	default:
 		return -ENOTTY;
 	}

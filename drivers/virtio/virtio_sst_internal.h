@@ -13,6 +13,7 @@
 #include <linux/device.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
+#include <linux/mutex.h>
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
@@ -33,10 +34,16 @@ static_assert(sizeof(struct sst_response) == 4112);
 static_assert(sizeof(struct sst_event) == 24);
 static_assert(sizeof(struct sst_config) == 24);
 static_assert(sizeof(struct sst_info) == 64);
+static_assert(sizeof(struct sst_transaction) == 56);
+static_assert(sizeof(struct sst_settings) == 32);
+static_assert(sizeof(struct sst_cancel) == 32);
 static_assert(offsetof(struct sst_request, payload) == SST_REQUEST_HEADER_SIZE);
 static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE);
 
 #define SST_NAME "virtio-sst"
+
+/* Descriptors that a request needs where none are indirect */
+#define SST_CHAIN_LENGTH	2
 
 /* The bits of config space's features that mean something */
 #define SST_FEATURES_KNOWN	GENMASK(SST_F_RESET, SST_F_ECHO)
@@ -45,8 +52,6 @@ static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE
 #define SST_REQUEST_LIMIT_DEFAULT	64
 
 #define SST_REQUEST_TIMEOUT_DEFAULT_MS	5000
-#define SST_REQUEST_TIMEOUT_MIN_MS	1
-#define SST_REQUEST_TIMEOUT_MAX_MS	(24 * 60 * 60 * 1000)
 
 /* The lower bits of a request_id are the slot's index */
 #define SST_SLOT_INDEX_BITS	24
@@ -85,6 +90,8 @@ static_assert(sizeof(struct sst_response_header) == SST_RESPONSE_HEADER_SIZE);
  * @SST_SLOT_FREE: nobody; on the free list of its queue
  * @SST_SLOT_FILLING: a caller, who is copying a request into it
  * @SST_SLOT_BUSY: the device; its owner waits for the response
+ * @SST_SLOT_AWAIT: the driver; the device has given it back without a response,
+ *	which is to come on the response queue
  * @SST_SLOT_DONE: its owner; a response, or a driver-made ending, can be read
  * @SST_SLOT_ZOMBIE: the device; the request has ended for its owner. A slot with
  *	an ending that is still unread is on the owner's list as well
@@ -96,15 +103,18 @@ enum sst_slot_state {
 	SST_SLOT_FREE,
 	SST_SLOT_FILLING,
 	SST_SLOT_BUSY,
+	SST_SLOT_AWAIT,
 	SST_SLOT_DONE,
 	SST_SLOT_ZOMBIE,
 };
 
 /**
  * struct sst_slot - room for one request and its response
- * @node: FREE: on &sst_queue.free; FILLING: on the caller's list; BUSY, or
- *	ZOMBIE but not yet overdue: on &sst_queue.busy; DONE, or ZOMBIE with an
- *	unread ending: on &sst_file.done or on a reader's list
+ * @node: FREE: on &sst_queue.free; FILLING: on the caller's list; with an unread
+ *	ending: on &sst_file.done, or on a reader's list
+ * @busy_node: BUSY, AWAIT, and ZOMBIE: on &sst_queue.busy, or, once @overdue, on
+ *	&sst_queue.late
+ * @wait: @caller waits here
  * @chunk: what it was allocated with
  * @file: the owner; NULL when FREE, and when ZOMBIE with nothing left to read
  * @request: what the device reads
@@ -113,7 +123,9 @@ enum sst_slot_state {
  * @sg_request: describes @request, prepared once
  * @sg_response: describes @response, prepared once
  * @user_data: the driver's own copy, from the request
- * @deadline: in jiffies, once @clock_runs
+ * @started: when the clock was started, in jiffies
+ * @timeout: time that the device has from then on, in jiffies: as the owner has
+ *	it for BUSY and AWAIT, as the device has it for ZOMBIE
  * @batch: which kick told the device about it
  * @generation: &sst_queue.generation when it was claimed
  * @last_serial: &sst_file.serial of the last owner: @response has nobody else's
@@ -123,9 +135,11 @@ enum sst_slot_state {
  * @status: SST_RESPONSE_* of an ending made by the driver
  * @state: who has it
  * @kicked: the device was notified of @batch, it did not look by itself
- * @clock_runs: the kick is over, the device has to answer until @deadline
- * @overdue: the device has not answered until @deadline
+ * @clock_runs: the kick is over, the clock is started
+ * @overdue: a ZOMBIE that the device has had for longer than @timeout
  * @by_driver: the ending was made by the driver; @response is not to be read
+ * @caller: somebody waits for the end of this very request, which is not to be
+ *	put on &sst_file.done
  *
  * All but the messages themselves is protected by &sst_queue.lock, except that
  * the caller who has a FILLING slot prepares it, and the one who has taken a slot
@@ -133,6 +147,8 @@ enum sst_slot_state {
  */
 struct sst_slot {
 	struct list_head node;
+	struct list_head busy_node;
+	wait_queue_head_t wait;
 	struct sst_chunk *chunk;
 	struct sst_file *file;
 	struct sst_request *request;
@@ -140,7 +156,8 @@ struct sst_slot {
 	struct scatterlist sg_request;
 	struct scatterlist sg_response;
 	__le64 user_data;
-	unsigned long deadline;
+	unsigned long started;
+	unsigned long timeout;
 	u64 batch;
 	u64 generation;
 	u64 last_serial;
@@ -152,6 +169,7 @@ struct sst_slot {
 	bool clock_runs;
 	bool overdue;
 	bool by_driver;
+	bool caller;
 };
 
 /**
@@ -160,8 +178,12 @@ struct sst_slot {
  * @responses: requests that the device answered in time
  * @timeouts: requests that it did not answer in time
  * @abandoned: requests whose file was closed before the answer
+ * @cancelled: requests that their owners cancelled
+ * @aborted: requests that a reset or a suspension ended
  * @malformed: answers of an impossible length; they end as errors
  * @mismatches: answers with another request_id or user_data than the request's
+ * @unmatched: responses on the response queue of an impossible length, or with a
+ *	request_id that no request ever had
  * @late: answers to requests that had ended before
  * @kicks: notifications sent to the device
  * @interrupts: calls of the queue's callback
@@ -171,8 +193,11 @@ struct sst_stats {
 	u64 responses;
 	u64 timeouts;
 	u64 abandoned;
+	u64 cancelled;
+	u64 aborted;
 	u64 malformed;
 	u64 mismatches;
+	u64 unmatched;
 	u64 late;
 	u64 kicks;
 	u64 interrupts;
@@ -201,26 +226,53 @@ struct sst_chunk {
 };
 
 /**
- * struct sst_queue - a request queue and its slots
+ * struct sst_inbox - a virtqueue with buffers that the device fills unasked
+ * @vq: the virtqueue
+ * @buffers: what the device writes into, @stride bytes each
+ * @stride: distance of two buffers, so that none shares a cache line
+ * @size: bytes that the device may write into a buffer
+ * @nr_buffers: number of buffers in @buffers
+ * @posted: buffers were offered to the device and it was not told yet
+ * @lost: buffers that could not be offered to the device again
+ *
+ * Protected by the lock of what it is part of.
+ */
+struct sst_inbox {
+	struct virtqueue *vq;
+	void *buffers;
+	size_t stride;
+	unsigned int size;
+	unsigned int nr_buffers;
+	bool posted;
+	u64 lost;
+};
+
+/**
+ * struct sst_queue - a pair of a request and a response queue, and its slots
  * @sst: the device
  * @lock: protects the fields below, but for those said otherwise, the slots, the
- *	virtqueue, and the lists and counts of the files that use the queue
- * @vq: the virtqueue; constant from before the first request until after the
- *	last one
+ *	virtqueues, and the lists and counts of the files that use the queue
+ * @vq: the virtqueue of requests
+ * @responses: the virtqueue of responses, for devices that don't answer in the
+ *	requests' own chains
  * @free: FREE slots, the last used one first
- * @busy: slots that the device has and is not late with, in the order in which
- *	they were handed to it
- * @room: writers that wait for a place in the virtqueue, all exclusive
- * @pollers: those who wait in poll for such a place; apart from @room, so that
- *	none of them takes a writer's wake-up
+ * @busy: slots of which the device owes something and is not late with it, in
+ *	the order in which they were handed to it
+ * @late: slots that the device is late with
+ * @room: writers that wait for a place, all exclusive
+ * @pollers: those who wait in poll for a place; apart from @room, so that none of
+ *	them takes a writer's wake-up
  * @room_wanted: a writer or poller has found no room
- * @capacity: slots that the virtqueue has places for; constant
- * @occupied: slots that have a place: BUSY and ZOMBIE ones
+ * @capacity: how many places there are, for which @vq always has room
+ * @occupied: slots that have a place: BUSY, AWAIT and ZOMBIE ones
  * @nr_slots: slots in all; grows with what is in flight and what is unread
  * @generation: how often a slot was claimed
  * @zombies: number of ZOMBIE slots
  * @overdue: how many of them the device is late with
- * @stopped: the virtqueue must not be touched any more
+ * @silence: how many requests in a row the device has let become overdue
+ * @held: no request is submitted for now, since the device is being stopped and
+ *	started, or is about to be
+ * @stopped: the virtqueues must not be touched
  * @batch: counts the times that requests were added
  * @kicks: notifications that are not over yet
  * @timeout_armed: @timeout_work is queued, or about to run
@@ -235,8 +287,10 @@ struct sst_queue {
 	struct sst_device *sst;
 	spinlock_t lock;	/* what the kernel-doc says */
 	struct virtqueue *vq;
+	struct sst_inbox responses;
 	struct list_head free;
 	struct list_head busy;
+	struct list_head late;
 	wait_queue_head_t room;
 	wait_queue_head_t pollers;
 	bool room_wanted;
@@ -246,6 +300,8 @@ struct sst_queue {
 	u64 generation;
 	unsigned int zombies;
 	unsigned int overdue;
+	unsigned int silence;
+	bool held;
 	bool stopped;
 	u64 batch;
 	unsigned int kicks;
@@ -258,27 +314,19 @@ struct sst_queue {
 };
 
 /**
- * struct sst_event_queue - the event queue and its buffers
- * @vq: the virtqueue
- * @lock: protects the fields below and the virtqueue
- * @stopped: the virtqueue must not be touched any more
- * @buffers: what the device writes events into, @stride bytes each
- * @stride: distance of two buffers, so that none shares a cache line
- * @nr_buffers: their number
+ * struct sst_event_queue - the event queue
+ * @inbox: the virtqueue and its buffers
+ * @lock: protects all fields
+ * @stopped: the virtqueue must not be touched
  * @received: events so far
  * @malformed: events of an impossible length
- * @lost_buffers: buffers that could not be offered to the device again
  */
 struct sst_event_queue {
-	struct virtqueue *vq;
-	spinlock_t lock;	/* the virtqueue and the counters */
+	struct sst_inbox inbox;
+	spinlock_t lock;	/* all fields */
 	bool stopped;
-	void *buffers;
-	size_t stride;
-	unsigned int nr_buffers;
 	u64 received;
 	u64 malformed;
-	u64 lost_buffers;
 };
 
 /**
@@ -295,6 +343,15 @@ struct sst_event_queue {
  * @request_timeout_ms: how long the device has for an answer
  * @gone: no request is accepted any more. Set once, under the queue's lock, and
  *	read without by those who only want to leave early
+ * @run_lock: protects @running, and is held while the device is started, stopped
+ *	or reset
+ * @running: the device was started and not stopped
+ * @reset_work: resets the device if that was asked for, by the driver or by the
+ *	device itself
+ * @reset_reason: why; protected by the queue's lock
+ * @reset_at: no automatic reset before, in jiffies; protected by the queue's lock
+ * @resets: how often the device was reset and went on; protected by the queue's
+ *	lock
  * @serials: source of &sst_file.serial
  * @files_lock: protects @files
  * @files: open files, which removal has to wake
@@ -312,6 +369,12 @@ struct sst_device {
 	u64 features;
 	unsigned int request_timeout_ms;
 	bool gone;
+	struct mutex run_lock;	/* starting and stopping */
+	bool running;
+	struct delayed_work reset_work;
+	const char *reset_reason;
+	unsigned long reset_at;
+	u64 resets;
 	atomic64_t serials;
 	spinlock_t files_lock;	/* the list of files */
 	struct list_head files;
@@ -329,12 +392,14 @@ struct sst_device {
  * @wait: pollers, and writers that wait because of @limit
  * @done: slots whose ending can be read, in the order of completion
  * @nr_done: their number
- * @in_flight: number of BUSY slots
+ * @in_flight: number of BUSY and AWAIT slots
  * @used: number of all slots that count against @limit
  * @limit: how many that may be
+ * @timeout_ms: time that the device has to answer, if that was set
+ * @settings: SST_SETTING_* that were set
  * @rcu: a waker may still be looking at @wait when the last user has closed
  *
- * @done to @limit are protected by &sst_queue.lock.
+ * @done to @settings are protected by &sst_queue.lock.
  */
 struct sst_file {
 	struct sst_device *sst;
@@ -348,6 +413,8 @@ struct sst_file {
 	unsigned int in_flight;
 	unsigned int used;
 	unsigned int limit;
+	unsigned int timeout_ms;
+	u32 settings;
 	struct rcu_head rcu;
 };
 
@@ -357,25 +424,36 @@ struct sst_file {
  * @events: events received
  * @malformed_events: events of an impossible length
  * @lost_event_buffers: event buffers that the device does not have any more
+ * @lost_response_buffers: the same of the response queue
  * @errors: what went wrong: time-outs, malformed responses and events
  * @in_flight: requests at the device now
  * @zombies: requests at the device now that have ended for their owners
  * @slots: slots allocated now
+ * @resets: how often the device was reset
  */
 struct sst_totals {
 	struct sst_stats queue;
 	u64 events;
 	u64 malformed_events;
 	u64 lost_event_buffers;
+	u64 lost_response_buffers;
 	u64 errors;
 	unsigned int in_flight;
 	unsigned int zombies;
 	unsigned int slots;
+	u64 resets;
 };
 
 static inline struct sst_device *to_sst_device(struct device *dev)
 {
 	return container_of(dev, struct sst_device, dev);
+}
+
+/* How long the device has to answer a request that a file submits now */
+static inline unsigned int sst_file_timeout_ms(const struct sst_file *file)
+{
+	return READ_ONCE(file->settings) & SST_SETTING_TIMEOUT ?
+		READ_ONCE(file->timeout_ms) : READ_ONCE(file->sst->request_timeout_ms);
 }
 
 /*
@@ -412,13 +490,25 @@ do {									\
 		dev_info(&(sst)->dev, fmt, ##__VA_ARGS__);		\
 } while (0)
 
-void sst_queue_init(struct sst_queue *q, struct sst_device *sst);
-int sst_queue_grow(struct sst_queue *q, gfp_t gfp);
-void sst_queue_drain(struct sst_queue *q, struct virtqueue *vq, bool interrupt);
-void sst_queue_callback(struct virtqueue *vq);
+extern unsigned int sst_reset_after;
+
+int sst_inbox_alloc(struct sst_inbox *inbox, unsigned int nr, unsigned int size);
+void sst_inbox_free(struct sst_inbox *inbox);
+void sst_inbox_stock(struct sst_inbox *inbox);
+void sst_inbox_post(struct sst_inbox *inbox, void *buffer);
+bool sst_inbox_kick_prepare(struct sst_inbox *inbox);
+
+int sst_queue_init(struct sst_queue *q, struct sst_device *sst);
+void sst_queue_free(struct sst_queue *q);
+void sst_queue_attach(struct sst_queue *q, struct virtqueue *requests,
+		      struct virtqueue *responses);
+void sst_queue_open(struct sst_queue *q);
+void sst_queue_hold(struct sst_queue *q);
+void sst_queue_detach(struct sst_queue *q);
 void sst_queue_recover(struct sst_queue *q);
-void sst_queue_free_slots(struct sst_queue *q);
+void sst_queue_callback(struct virtqueue *vq);
 void sst_wake_all(struct sst_device *sst);
+void sst_ask_reset(struct sst_device *sst, const char *reason, unsigned long not_before);
 
 int sst_claim(struct sst_file *file, unsigned int wanted,
 	      struct list_head *batch, unsigned int how);
@@ -431,6 +521,9 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch);
 bool sst_may_read(struct sst_file *file);
 bool sst_may_write(struct sst_file *file);
 void sst_abandon(struct sst_file *file);
+int sst_wait(struct sst_file *file, struct sst_slot *slot, struct list_head *batch);
+unsigned int sst_cancel(struct sst_file *file, const __le64 *user_data);
+void sst_set_settings(struct sst_file *file, const struct sst_settings *settings);
 void sst_get_totals(struct sst_device *sst, struct sst_totals *totals);
 
 int sst_cdev_init(void);

@@ -8,11 +8,16 @@
  * one. A program's write() claims slots, fills them and submits them with one
  * kick; read() takes those that have ended off its file's list and frees them.
  *
+ * A device may also give the chain back empty, and answer on the response queue,
+ * before or after that. The request_id in the response then tells the slot. The
+ * response is copied there, and the buffer goes back to the device at once.
+ *
  * Each accepted request ends exactly once. It is ended, under the lock of its
- * queue, by the one who finds it BUSY: the callback of the virtqueue (response),
- * the time-out handler, the closing of its file, or the removal of the device.
- * Only the device, or the end of the virtqueue, gives back the slot of a request
- * that was ended by another one: until then it is a ZOMBIE.
+ * queue, by the one who finds it BUSY or AWAIT: the callback of the virtqueues
+ * (response), the time-out handler, a cancellation, the closing of its file, the
+ * reset or the removal of the device. Only the device, or the end of the
+ * virtqueue, gives back the slot of a request that was ended while the device had
+ * it: until then it is a ZOMBIE.
  */
 
 #define pr_fmt(fmt) "virtio-sst: " fmt
@@ -30,27 +35,37 @@
 
 #include "virtio_sst_internal.h"
 
+/* A virtqueue holds no more requests than this, even if it could. */
+#define SST_QUEUE_CAPACITY_MAX	1024
+
 /* 16 slots fill 33 pages of 4 KiB with next to no waste */
 #define SST_CHUNK_SLOTS		16
 
-/* Files that are woken between two holds of a queue's lock */
+/* Files, or waiting callers, that are woken between two holds of a queue's lock */
 #define SST_WAKE_BATCH		8
+
+/* Buffers on the response queue: as many as there is room for in 32 KiB */
+#define SST_RESPONSE_BUFFERS	7
 
 /**
  * struct sst_wakeups - who is to be woken once the lock is dropped
  * @room: there is room in the virtqueue again, and somebody wants it
  * @malformed: number of responses of an impossible length
  * @length: one such length, to tell
+ * @nr_callers: number of @callers
+ * @callers: slots for whose end somebody waits
  * @nr: number of @files
  * @files: the files and how many of their requests have ended
  *
  * The caller is in an RCU read-side section from before it takes the lock until
- * after the wake-up, so that no file can go away in between.
+ * after the wake-up, so that no file or slot can go away in between.
  */
 struct sst_wakeups {
 	bool room;
 	unsigned int malformed;
 	u32 length;
+	unsigned int nr_callers;
+	struct sst_slot *callers[SST_WAKE_BATCH];
 	unsigned int nr;
 	struct {
 		struct sst_file *file;
@@ -63,7 +78,8 @@ struct sst_wakeups {
 /* Returns false if there is no room left: wake first, then go on. */
 static bool sst_wakeups_have_room(const struct sst_wakeups *wakeups)
 {
-	return wakeups->nr < ARRAY_SIZE(wakeups->files);
+	return wakeups->nr < ARRAY_SIZE(wakeups->files) &&
+	       wakeups->nr_callers < ARRAY_SIZE(wakeups->callers);
 }
 
 static void sst_wakeups_add(struct sst_wakeups *wakeups, struct sst_file *file)
@@ -112,6 +128,8 @@ static void sst_wake(struct sst_queue *q, struct sst_wakeups *wakeups)
 {
 	unsigned int i;
 
+	for (i = 0; i < wakeups->nr_callers; i++)
+		wake_up_interruptible(&wakeups->callers[i]->wait);
 	for (i = 0; i < wakeups->nr; i++)
 		sst_wake_readers(wakeups->files[i].file, wakeups->files[i].ended);
 	if (wakeups->room)
@@ -168,9 +186,47 @@ static struct sst_slot *sst_slot_take_free(struct sst_queue *q)
 	return slot;
 }
 
+static bool sst_slot_in_flight(const struct sst_slot *slot)
+{
+	return slot->state == SST_SLOT_BUSY || slot->state == SST_SLOT_AWAIT;
+}
+
 static u64 sst_slot_id(const struct sst_slot *slot)
 {
 	return sst_request_id(slot->generation, slot->index);
+}
+
+/* How long the device has for an answer, as it was set for the device */
+static unsigned long sst_patience(const struct sst_queue *q)
+{
+	return msecs_to_jiffies(READ_ONCE(q->sst->request_timeout_ms));
+}
+
+/* One more, since part of the jiffy of the start was over */
+static unsigned long sst_slot_deadline(const struct sst_slot *slot)
+{
+	return slot->started + slot->timeout + 1;
+}
+
+/* Have the time-out handler look at the queue then. */
+static void sst_queue_arm(struct sst_queue *q, unsigned long when)
+{
+	unsigned long now = jiffies;
+
+	if (q->stopped || (q->timeout_armed && time_before_eq(q->timeout_at, when)))
+		return;
+	q->timeout_armed = true;
+	q->timeout_at = when;
+	mod_delayed_work(system_dfl_wq, &q->timeout_work,
+			 time_after(when, now) ? when - now : 0);
+}
+
+/* A place has become free. */
+static void sst_queue_vacate(struct sst_queue *q, struct sst_wakeups *wakeups)
+{
+	q->occupied--;
+	wakeups->room |= q->room_wanted;
+	q->room_wanted = false;
 }
 
 /* End a request that was in flight: its owner can read about it. */
@@ -180,10 +236,48 @@ static void sst_slot_end(struct sst_slot *slot, enum sst_slot_state state,
 	struct sst_file *file = slot->file;
 
 	slot->state = state;
-	list_move_tail(&slot->node, &file->done);
 	file->in_flight--;
+	if (slot->caller) {
+		wakeups->callers[wakeups->nr_callers++] = slot;
+		return;
+	}
+	list_add_tail(&slot->node, &file->done);
 	file->nr_done++;
 	sst_wakeups_add(wakeups, file);
+}
+
+/* End a request that is in flight, and whose slot is home. */
+static void sst_slot_complete(struct sst_queue *q, struct sst_slot *slot,
+			      struct sst_wakeups *wakeups)
+{
+	list_del_init(&slot->busy_node);
+	sst_queue_vacate(q, wakeups);
+	sst_slot_end(slot, SST_SLOT_DONE, wakeups);
+}
+
+/*
+ * The device has a slot whose request ends, or has lost its owner. It stays on the
+ * list: the device still has to be in time.
+ */
+static void sst_slot_bury(struct sst_queue *q, struct sst_slot *slot)
+{
+	slot->state = SST_SLOT_ZOMBIE;
+	slot->timeout = sst_patience(q);
+	q->zombies++;
+}
+
+/* End a request that is in flight without the device. */
+static void sst_slot_end_early(struct sst_queue *q, struct sst_slot *slot, u32 status,
+			       struct sst_wakeups *wakeups)
+{
+	slot->by_driver = true;
+	slot->status = status;
+	if (slot->state == SST_SLOT_AWAIT) {
+		sst_slot_complete(q, slot, wakeups);
+	} else {
+		sst_slot_bury(q, slot);
+		sst_slot_end(slot, SST_SLOT_ZOMBIE, wakeups);
+	}
 }
 
 /* Look at what the device wrote as far as it can be wrong in a way that matters. */
@@ -209,29 +303,106 @@ static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 	}
 }
 
-/* The device has given a slot back. */
-static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
-			      u32 length, struct sst_wakeups *wakeups)
+static void sst_late(struct sst_queue *q, u64 id)
 {
-	q->occupied--;
-	wakeups->room |= q->room_wanted;
-	q->room_wanted = false;
+	q->stats.late++;
+	sst_dbg(q->sst, "late response to request %#llx\n", id);
+}
 
-	if (slot->state == SST_SLOT_BUSY) {
-		sst_slot_check(q, slot, length, wakeups);
-		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
-		return;
-	}
-
+/* The device has given back a slot whose request had ended before. */
+static void sst_zombie_returned(struct sst_queue *q, struct sst_slot *slot, u32 length,
+				struct sst_wakeups *wakeups)
+{
+	list_del_init(&slot->busy_node);
+	sst_queue_vacate(q, wakeups);
 	q->zombies--;
 	if (slot->overdue)
 		q->overdue--;
-	q->stats.late++;
-	sst_dbg(q->sst, "late response to request %#llx\n", sst_slot_id(slot));
+	/* An empty one is no answer; that is on the response queue. */
+	if (length)
+		sst_late(q, sst_slot_id(slot));
 	if (slot->file)
 		slot->state = SST_SLOT_DONE;
 	else
 		sst_slot_free(q, slot);
+}
+
+/* The device has given a slot back. */
+static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
+			      u32 length, struct sst_wakeups *wakeups)
+{
+	q->silence = 0;
+	if (slot->state == SST_SLOT_ZOMBIE) {
+		sst_zombie_returned(q, slot, length, wakeups);
+	} else if (!length) {
+		slot->state = SST_SLOT_AWAIT;
+	} else {
+		sst_slot_check(q, slot, length, wakeups);
+		sst_slot_complete(q, slot, wakeups);
+	}
+}
+
+/* Returns the slot of a request that is in flight, or NULL. */
+static struct sst_slot *sst_slot_find(struct sst_queue *q, u64 id)
+{
+	u32 index = id & SST_SLOT_INDEX_MAX;
+	struct sst_chunk *chunk;
+	struct sst_slot *slot;
+
+	chunk = xa_load(&q->chunks, index / SST_CHUNK_SLOTS);
+	if (!chunk || index % SST_CHUNK_SLOTS >= chunk->nr)
+		return NULL;
+
+	slot = &chunk->slots[index % SST_CHUNK_SLOTS];
+	return sst_slot_in_flight(slot) && sst_slot_id(slot) == id ? slot : NULL;
+}
+
+/* The response queue has a response that belongs to no request in flight. */
+static void sst_response_unmatched(struct sst_queue *q, u64 id)
+{
+	u64 generation = id >> SST_SLOT_INDEX_BITS;
+
+	if (generation && generation <= q->generation) {
+		sst_late(q, id);
+		return;
+	}
+	q->stats.unmatched++;
+	sst_dbg(q->sst, "response with request ID %#llx, which no request ever had\n", id);
+}
+
+/*
+ * The device has put a response on the response queue. If the request's chain is
+ * not back yet, the slot has to wait for it as a ZOMBIE.
+ */
+static void sst_response_received(struct sst_queue *q, const struct sst_response *response,
+				  u32 length, struct sst_wakeups *wakeups)
+{
+	struct sst_slot *slot;
+	u64 id;
+
+	if (!sst_response_length_valid(length)) {
+		q->stats.unmatched++;
+		sst_dbg(q->sst, "response of %u bytes on the response queue\n", length);
+		return;
+	}
+
+	id = le64_to_cpu(READ_ONCE(response->request_id));
+	slot = sst_slot_find(q, id);
+	if (!slot) {
+		sst_response_unmatched(q, id);
+		return;
+	}
+
+	q->silence = 0;
+	memcpy(slot->response, response, length);
+	sst_slot_check(q, slot, length, wakeups);
+	if (slot->state == SST_SLOT_AWAIT) {
+		sst_slot_complete(q, slot, wakeups);
+	} else {
+		sst_slot_bury(q, slot);
+		sst_slot_end(slot, SST_SLOT_ZOMBIE, wakeups);
+		sst_queue_arm(q, jiffies);
+	}
 }
 
 /* A queue that takes no more requests, whatever becomes free */
@@ -240,70 +411,76 @@ static bool sst_queue_failed(const struct sst_queue *q)
 	return virtqueue_is_broken(q->vq) || q->overdue > q->capacity / 2;
 }
 
-static void sst_queue_arm(struct sst_queue *q, unsigned long when)
-{
-	unsigned long now = jiffies;
-
-	if (q->timeout_armed && time_before_eq(q->timeout_at, when))
-		return;
-	q->timeout_armed = true;
-	q->timeout_at = when;
-	mod_delayed_work(system_dfl_wq, &q->timeout_work,
-			 time_after(when, now) ? when - now : 0);
-}
-
-/* Returns true if @wakeups is full and there may be more to collect. */
-static bool sst_queue_collect(struct sst_queue *q, struct virtqueue *vq,
-			      struct sst_wakeups *wakeups)
+static bool sst_queue_collect_requests(struct sst_queue *q, struct sst_wakeups *wakeups)
 {
 	struct sst_slot *slot;
 	u32 length;
 
-	if (q->stopped)
-		return false;
-
 	do {
-		virtqueue_disable_cb(vq);
+		virtqueue_disable_cb(q->vq);
 		while (sst_wakeups_have_room(wakeups)) {
-			slot = virtqueue_get_buf(vq, &length);
+			slot = virtqueue_get_buf(q->vq, &length);
 			if (!slot)
 				break;
 			sst_slot_returned(q, slot, length, wakeups);
 		}
 		if (!sst_wakeups_have_room(wakeups))
 			return true;
-	} while (!virtqueue_enable_cb(vq));
+	} while (!virtqueue_enable_cb(q->vq));
 
 	return false;
 }
 
-/**
- * sst_queue_drain() - take what the device has given back
- * @q: the queue
- * @vq: its virtqueue
- * @interrupt: the caller is the virtqueue's callback
- *
- * Context: Any context. Takes and releases the lock of the queue.
+/* Its interrupts stay on: it is seldom used, and looked at by the way. */
+static bool sst_queue_collect_responses(struct sst_queue *q, struct sst_wakeups *wakeups)
+{
+	struct sst_response *response;
+	u32 length;
+
+	while (sst_wakeups_have_room(wakeups)) {
+		response = virtqueue_get_buf(q->responses.vq, &length);
+		if (!response)
+			return false;
+		sst_response_received(q, response, length, wakeups);
+		sst_inbox_post(&q->responses, response);
+	}
+	return true;
+}
+
+/* Returns true if @wakeups is full and there may be more to collect. */
+static bool sst_queue_collect(struct sst_queue *q, struct sst_wakeups *wakeups)
+{
+	return sst_queue_collect_requests(q, wakeups) ||
+	       sst_queue_collect_responses(q, wakeups);
+}
+
+/*
+ * Take what the device has given back, in any context in which the virtqueues
+ * can't be deleted.
  */
-void sst_queue_drain(struct sst_queue *q, struct virtqueue *vq, bool interrupt)
+static void sst_queue_drain(struct sst_queue *q, bool interrupt)
 {
 	struct sst_wakeups wakeups = {};
 	unsigned long flags;
-	bool more;
+	bool kick = false;
+	bool more = false;
 
 	rcu_read_lock();
 	do {
 		spin_lock_irqsave(&q->lock, flags);
-		more = sst_queue_collect(q, vq, &wakeups);
-		if (interrupt && !more) {
-			q->stats.interrupts++;
+		more = !q->stopped && sst_queue_collect(q, &wakeups);
+		if (!q->stopped && !more) {
+			kick = sst_inbox_kick_prepare(&q->responses);
+			q->stats.interrupts += interrupt;
 			/* Who waits has to be told, by one who may take more locks. */
-			if (virtqueue_is_broken(vq) && !q->stopped)
+			if (interrupt && virtqueue_is_broken(q->vq))
 				sst_queue_arm(q, jiffies);
 		}
 		spin_unlock_irqrestore(&q->lock, flags);
 		sst_wake(q, &wakeups);
 	} while (more);
+	if (kick)
+		virtqueue_notify(q->responses.vq);
 	rcu_read_unlock();
 }
 
@@ -317,7 +494,7 @@ void sst_queue_callback(struct virtqueue *vq)
 {
 	struct sst_device *sst = vq->vdev->priv;
 
-	sst_queue_drain(&sst->queue, vq, true);
+	sst_queue_drain(&sst->queue, true);
 }
 
 /* Time-outs */
@@ -331,23 +508,43 @@ void sst_queue_callback(struct virtqueue *vq)
  */
 static void sst_queue_start_clocks(struct sst_queue *q, u64 batch)
 {
-	unsigned int timeout_ms = READ_ONCE(q->sst->request_timeout_ms);
-	/* One more, since part of the current jiffy is over */
-	unsigned long deadline = jiffies + msecs_to_jiffies(timeout_ms) + 1;
 	struct sst_slot *slot;
-	bool any = false;
 
-	list_for_each_entry_reverse(slot, &q->busy, node) {
+	list_for_each_entry_reverse(slot, &q->busy, busy_node) {
 		if (slot->batch < batch)
 			break;
 		if (slot->clock_runs || (slot->batch > batch && slot->kicked))
 			continue;
-		slot->deadline = deadline;
+		slot->started = jiffies;
 		slot->clock_runs = true;
-		any = true;
+		sst_queue_arm(q, sst_slot_deadline(slot));
 	}
-	if (any)
-		sst_queue_arm(q, deadline);
+}
+
+/* The device has had a slot for as long as it may. */
+static void sst_slot_overdue(struct sst_queue *q, struct sst_slot *slot)
+{
+	list_move_tail(&slot->busy_node, &q->late);
+	slot->overdue = true;
+	q->overdue++;
+	q->silence++;
+}
+
+/* A request in flight was not answered in the time that its owner gave. */
+static void sst_slot_timed_out(struct sst_queue *q, struct sst_slot *slot,
+			       struct sst_wakeups *wakeups)
+{
+	bool device_late = slot->timeout >= sst_patience(q);
+
+	sst_dbg(q->sst, "time-out of request %#llx\n", sst_slot_id(slot));
+	q->stats.timeouts++;
+	sst_slot_end_early(q, slot, SST_RESPONSE_TIMEOUT, wakeups);
+	if (slot->state != SST_SLOT_ZOMBIE)
+		q->silence += device_late;
+	else if (device_late)
+		sst_slot_overdue(q, slot);
+	else
+		sst_queue_arm(q, sst_slot_deadline(slot));
 }
 
 /* Returns true if @wakeups is full and there may be more to end. */
@@ -357,31 +554,47 @@ static bool sst_queue_expire(struct sst_queue *q, struct sst_wakeups *wakeups,
 	unsigned long now = jiffies;
 	struct sst_slot *slot, *next;
 
-	list_for_each_entry_safe(slot, next, &q->busy, node) {
+	list_for_each_entry_safe(slot, next, &q->busy, busy_node) {
 		if (!slot->clock_runs)
 			continue;
-		if (time_before(now, slot->deadline)) {
-			sst_queue_arm(q, slot->deadline);
+		if (time_before(now, sst_slot_deadline(slot))) {
+			sst_queue_arm(q, sst_slot_deadline(slot));
 			continue;
 		}
 		if (!sst_wakeups_have_room(wakeups))
 			return true;
-		slot->overdue = true;
-		q->overdue++;
 		if (slot->state == SST_SLOT_ZOMBIE) {
-			list_del_init(&slot->node);
-			continue;
+			sst_slot_overdue(q, slot);
+		} else {
+			sst_slot_timed_out(q, slot, wakeups);
+			(*expired)++;
 		}
-		slot->by_driver = true;
-		slot->status = SST_RESPONSE_TIMEOUT;
-		q->stats.timeouts++;
-		q->zombies++;
-		sst_dbg(q->sst, "time-out of request %#llx\n",
-			sst_slot_id(slot));
-		sst_slot_end(slot, SST_SLOT_ZOMBIE, wakeups);
-		(*expired)++;
 	}
 	return false;
+}
+
+/* Why the device should be reset, or NULL */
+static const char *sst_queue_trouble(const struct sst_queue *q)
+{
+	if (virtqueue_is_broken(q->vq))
+		return "broken virtqueue";
+	if (sst_queue_failed(q))
+		return "too many requests overdue";
+	return q->silence >= READ_ONCE(sst_reset_after) ? "requests overdue in a row" : NULL;
+}
+
+/* Returns true if those who wait have to be told that the queue has failed. */
+static bool sst_queue_judge(struct sst_queue *q)
+{
+	const char *trouble;
+
+	if (q->stopped || q->held)
+		return false;
+
+	trouble = READ_ONCE(sst_reset_after) ? sst_queue_trouble(q) : NULL;
+	if (trouble)
+		sst_ask_reset(q->sst, trouble, q->sst->reset_at);
+	return !trouble && sst_queue_failed(q);
 }
 
 static void sst_queue_timeout(struct work_struct *work)
@@ -393,14 +606,14 @@ static void sst_queue_timeout(struct work_struct *work)
 	bool failed, more;
 
 	/* An answer that is there is not late, even if its interrupt is. */
-	sst_queue_drain(q, q->vq, false);
+	sst_queue_drain(q, false);
 
 	rcu_read_lock();
 	do {
 		spin_lock_irq(&q->lock);
 		q->timeout_armed = false;
 		more = !q->stopped && sst_queue_expire(q, &wakeups, &expired);
-		failed = !q->stopped && sst_queue_failed(q);
+		failed = sst_queue_judge(q);
 		spin_unlock_irq(&q->lock);
 		sst_wake(q, &wakeups);
 	} while (more);
@@ -424,6 +637,8 @@ static void sst_chunk_init(struct sst_chunk *chunk, size_t request_size,
 		struct sst_slot *slot = &chunk->slots[i];
 
 		INIT_LIST_HEAD(&slot->node);
+		INIT_LIST_HEAD(&slot->busy_node);
+		init_waitqueue_head(&slot->wait);
 		slot->chunk = chunk;
 		slot->index = chunk->index * SST_CHUNK_SLOTS + i;
 		slot->request = chunk->memory + i * slot_size;
@@ -480,15 +695,8 @@ static struct sst_chunk *sst_chunk_alloc(struct sst_queue *q, gfp_t gfp)
 	return chunk;
 }
 
-/**
- * sst_queue_grow() - add slots to a queue
- * @q: the queue
- * @gfp: how to allocate; what can't be had at once may be had later
- *
- * Context: Process context. May sleep if @gfp lets it.
- * Return: 0 or -ENOMEM.
- */
-int sst_queue_grow(struct sst_queue *q, gfp_t gfp)
+/* Add slots to a queue. */
+static int sst_queue_grow(struct sst_queue *q, gfp_t gfp)
 {
 	struct sst_chunk *chunk = sst_chunk_alloc(q, gfp);
 	unsigned int i;
@@ -542,22 +750,6 @@ static void sst_queue_shrink(struct sst_queue *q)
 	}
 }
 
-/**
- * sst_queue_free_slots() - free the memory of a queue that nobody uses any more
- * @q: the queue
- *
- * Context: Process context.
- */
-void sst_queue_free_slots(struct sst_queue *q)
-{
-	struct sst_chunk *chunk;
-	unsigned long index;
-
-	xa_for_each(&q->chunks, index, chunk)
-		sst_chunk_free(chunk);
-	xa_destroy(&q->chunks);
-}
-
 /* Submission */
 
 /* Why no request of a file is taken, whatever becomes free; 0 if it is. */
@@ -565,7 +757,16 @@ static int sst_failure(const struct sst_file *file)
 {
 	if (file->sst->gone)
 		return -ENODEV;
+	/* What is being stopped and started works again soon, or is gone. */
+	if (file->queue->held)
+		return 0;
 	return sst_queue_failed(file->queue) ? -EIO : 0;
+}
+
+/* Whether a request can be submitted now */
+static bool sst_queue_has_room(const struct sst_queue *q)
+{
+	return !q->held && q->occupied < q->capacity;
 }
 
 /**
@@ -584,9 +785,8 @@ bool sst_may_write(struct sst_file *file)
 	bool may;
 
 	spin_lock_irq(&q->lock);
-	may = sst_failure(file) ||
-	      (file->used < file->limit && q->occupied < q->capacity);
-	if (q->occupied >= q->capacity)
+	may = sst_failure(file) || (file->used < file->limit && sst_queue_has_room(q));
+	if (!sst_queue_has_room(q))
 		q->room_wanted = true;
 	spin_unlock_irq(&q->lock);
 
@@ -642,6 +842,7 @@ static int sst_claim_free(struct sst_file *file, unsigned int wanted,
 		slot->state = SST_SLOT_FILLING;
 		slot->file = file;
 		slot->generation = ++q->generation;
+		slot->caller = false;
 		file->used++;
 		n++;
 	}
@@ -724,6 +925,7 @@ void sst_unclaim(struct sst_file *file, struct list_head *batch)
 static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
 {
 	slot->user_data = slot->request->user_data;
+	slot->timeout = msecs_to_jiffies(sst_file_timeout_ms(file));
 	slot->request->request_id = cpu_to_le64(sst_slot_id(slot));
 
 	/* What the device says it wrote can't be trusted: leave nothing there. */
@@ -746,7 +948,7 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
 	list_for_each_entry_safe(slot, next, batch, node) {
 		struct scatterlist *sgs[] = { &slot->sg_request, &slot->sg_response };
 
-		if (q->occupied >= q->capacity) {
+		if (!sst_queue_has_room(q)) {
 			q->room_wanted = true;
 			ret = -EAGAIN;
 			break;
@@ -756,7 +958,8 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
 			break;
 		slot->batch = q->batch;
 		slot->state = SST_SLOT_BUSY;
-		list_move_tail(&slot->node, &q->busy);
+		list_del_init(&slot->node);
+		list_add_tail(&slot->busy_node, &q->busy);
 		slot->file->in_flight++;
 		q->occupied++;
 		n++;
@@ -780,7 +983,7 @@ static bool sst_queue_kick_prepare(struct sst_queue *q)
 
 	q->kicks++;
 	q->stats.kicks++;
-	list_for_each_entry_reverse(slot, &q->busy, node) {
+	list_for_each_entry_reverse(slot, &q->busy, busy_node) {
 		if (slot->batch < q->batch)
 			break;
 		slot->kicked = true;
@@ -832,7 +1035,7 @@ static bool sst_room_passed(struct sst_file *file)
 	bool passed;
 
 	spin_lock_irq(&q->lock);
-	passed = sst_failure(file) || q->occupied < q->capacity;
+	passed = sst_failure(file) || sst_queue_has_room(q);
 	if (!passed)
 		q->room_wanted = true;
 	spin_unlock_irq(&q->lock);
@@ -849,7 +1052,7 @@ static void sst_pass_room(struct sst_queue *q)
 	bool room;
 
 	spin_lock_irq(&q->lock);
-	room = q->occupied < q->capacity;
+	room = sst_queue_has_room(q);
 	if (!room)
 		q->room_wanted = true;
 	spin_unlock_irq(&q->lock);
@@ -1046,85 +1249,454 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch)
 void sst_abandon(struct sst_file *file)
 {
 	struct sst_queue *q = file->queue;
-	struct sst_slot *slot;
+	struct sst_wakeups wakeups = {};
+	struct sst_slot *slot, *next;
 	LIST_HEAD(done);
 
 	spin_lock_irq(&q->lock);
-	list_for_each_entry(slot, &q->busy, node) {
-		if (slot->file != file)
+	list_for_each_entry_safe(slot, next, &q->busy, busy_node) {
+		if (slot->file != file || !sst_slot_in_flight(slot))
 			continue;
-		/* It stays on the list: the device still has to be in time. */
-		slot->file = NULL;
-		slot->state = SST_SLOT_ZOMBIE;
-		file->used--;
-		q->zombies++;
 		q->stats.abandoned++;
+		if (slot->state == SST_SLOT_AWAIT) {
+			list_del_init(&slot->busy_node);
+			sst_queue_vacate(q, &wakeups);
+			sst_slot_free(q, slot);
+		} else {
+			slot->file = NULL;
+			sst_slot_bury(q, slot);
+		}
 	}
+	sst_queue_arm(q, jiffies);
 	list_splice_init(&file->done, &done);
 	spin_unlock_irq(&q->lock);
 
+	sst_wake(q, &wakeups);
 	sst_finish(file, &done);
 	sst_queue_shrink(q);
 }
 
-/* Start and stop */
+/* One caller's own request */
 
-/* The device has nothing any more: bring a slot home. */
-static void sst_slot_recover(struct sst_queue *q, struct sst_slot *slot)
+static bool sst_slot_ended(struct sst_queue *q, const struct sst_slot *slot)
 {
-	switch (slot->state) {
-	case SST_SLOT_BUSY:
-		slot->file->in_flight--;
-		slot->file->used--;
-		sst_slot_free(q, slot);
-		break;
-	case SST_SLOT_ZOMBIE:
-		if (slot->file)
-			slot->state = SST_SLOT_DONE;
-		else
-			sst_slot_free(q, slot);
-		break;
-	default:
-		return;
-	}
-	q->occupied--;
+	bool ended;
+
+	spin_lock_irq(&q->lock);
+	ended = !sst_slot_in_flight(slot);
+	spin_unlock_irq(&q->lock);
+
+	return ended;
 }
 
 /**
- * sst_queue_recover() - bring all slots home that the device had
- * @q: the queue, whose virtqueue is deleted
+ * sst_wait() - wait for the end of one request
+ * @file: its owner
+ * @slot: its slot, which was submitted with @slot->caller set
+ * @batch: list to put the slot on when it has ended
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or
+ *	* -ENODEV: the device went without an answer
+ *	* -EINTR: a signal came; the response will come to those who read
+ */
+int sst_wait(struct sst_file *file, struct sst_slot *slot, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	int ret = 0;
+
+	/* Who was interrupted too late takes the response. */
+	wait_event_interruptible(slot->wait, sst_slot_ended(q, slot));
+
+	spin_lock_irq(&q->lock);
+	if (sst_slot_in_flight(slot)) {
+		slot->caller = false;
+		ret = -EINTR;
+	} else {
+		list_add(&slot->node, batch);
+	}
+	spin_unlock_irq(&q->lock);
+	if (ret || !slot->by_driver || slot->status != SST_RESPONSE_NO_DEVICE)
+		return ret;
+
+	sst_finish(file, batch);
+	return -ENODEV;
+}
+
+/*
+ * Cancel requests of up to @generation, as far as @wakeups has room. Returns their
+ * number.
+ */
+static unsigned int sst_cancel_some(struct sst_file *file, const __le64 *user_data,
+				    u64 generation, struct sst_wakeups *wakeups)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot, *next;
+	unsigned int n = 0;
+
+	list_for_each_entry_safe(slot, next, &q->busy, busy_node) {
+		if (!sst_wakeups_have_room(wakeups))
+			break;
+		if (slot->file != file || !sst_slot_in_flight(slot) ||
+		    slot->generation > generation ||
+		    (user_data && slot->user_data != *user_data))
+			continue;
+		sst_slot_end_early(q, slot, SST_RESPONSE_ERROR, wakeups);
+		n++;
+	}
+	if (n)
+		sst_queue_arm(q, jiffies);
+	q->stats.cancelled += n;
+
+	return n;
+}
+
+/**
+ * sst_cancel() - end requests of a file that are in flight
+ * @file: the file
+ * @user_data: only requests with this; NULL: all
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: the number of requests that were ended.
+ */
+unsigned int sst_cancel(struct sst_file *file, const __le64 *user_data)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_wakeups wakeups = {};
+	unsigned int total = 0;
+	unsigned int n;
+	u64 generation;
+
+	/* Others may go on submitting. */
+	spin_lock_irq(&q->lock);
+	generation = q->generation;
+	spin_unlock_irq(&q->lock);
+
+	do {
+		rcu_read_lock();
+		spin_lock_irq(&q->lock);
+		n = sst_cancel_some(file, user_data, generation, &wakeups);
+		spin_unlock_irq(&q->lock);
+		sst_wake(q, &wakeups);
+		rcu_read_unlock();
+		total += n;
+	} while (n);
+
+	return total;
+}
+
+/**
+ * sst_set_settings() - change settings of a file
+ * @file: the file
+ * @settings: the settings, which are valid
  *
  * Context: Process context. Takes and releases the lock of the queue.
  */
-void sst_queue_recover(struct sst_queue *q)
+void sst_set_settings(struct sst_file *file, const struct sst_settings *settings)
 {
-	struct sst_chunk *chunk;
-	unsigned long index;
-	unsigned int i;
+	struct sst_queue *q = file->queue;
 
 	spin_lock_irq(&q->lock);
-	xa_for_each(&q->chunks, index, chunk)
-		for (i = 0; i < chunk->nr; i++)
-			sst_slot_recover(q, &chunk->slots[i]);
-	q->zombies = 0;
-	q->overdue = 0;
+	if (settings->flags & SST_SETTING_TIMEOUT)
+		WRITE_ONCE(file->timeout_ms, settings->request_timeout_ms);
+	if (settings->flags & SST_SETTING_LIMIT)
+		WRITE_ONCE(file->limit, settings->request_limit);
+	WRITE_ONCE(file->settings, file->settings | settings->flags);
 	spin_unlock_irq(&q->lock);
+
+	sst_wake_writers(file);
+}
+
+/* Inboxes */
+
+/**
+ * sst_inbox_alloc() - get the buffers of an inbox
+ * @inbox: the inbox
+ * @nr: their number
+ * @size: bytes of each
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int sst_inbox_alloc(struct sst_inbox *inbox, unsigned int nr, unsigned int size)
+{
+	inbox->stride = ALIGN(size, max(dma_get_cache_alignment(), SMP_CACHE_BYTES));
+	inbox->size = size;
+	inbox->nr_buffers = nr;
+	inbox->buffers = kcalloc(nr, inbox->stride, GFP_KERNEL);
+
+	return inbox->buffers ? 0 : -ENOMEM;
 }
 
 /**
- * sst_queue_init() - prepare a queue that has no slots yet
- * @q: the queue
- * @sst: its device
+ * sst_inbox_free() - free the buffers of an inbox
+ * @inbox: the inbox, whose virtqueue is deleted
  */
-void sst_queue_init(struct sst_queue *q, struct sst_device *sst)
+void sst_inbox_free(struct sst_inbox *inbox)
 {
+	kfree(inbox->buffers);
+}
+
+/**
+ * sst_inbox_post() - offer a buffer to the device
+ * @inbox: the inbox, whose lock is held
+ * @buffer: one of its buffers
+ */
+void sst_inbox_post(struct sst_inbox *inbox, void *buffer)
+{
+	struct scatterlist sg;
+
+	sg_init_one(&sg, buffer, inbox->size);
+	/* There is room, but mapping it can fail, or the ring be broken. */
+	if (virtqueue_add_inbuf(inbox->vq, &sg, 1, buffer, GFP_ATOMIC))
+		inbox->lost++;
+	else
+		inbox->posted = true;
+}
+
+/**
+ * sst_inbox_stock() - offer all buffers to a device that has none
+ * @inbox: the inbox, whose lock is held
+ */
+void sst_inbox_stock(struct sst_inbox *inbox)
+{
+	unsigned int nr = min(inbox->nr_buffers, virtqueue_get_vring_size(inbox->vq));
+	unsigned int i;
+
+	inbox->lost = 0;
+	for (i = 0; i < nr; i++)
+		sst_inbox_post(inbox, inbox->buffers + i * inbox->stride);
+}
+
+/**
+ * sst_inbox_kick_prepare() - see whether the device wants to know of new buffers
+ * @inbox: the inbox, whose lock is held
+ *
+ * Return: true if the virtqueue is to be notified, without a lock.
+ */
+bool sst_inbox_kick_prepare(struct sst_inbox *inbox)
+{
+	if (!inbox->posted)
+		return false;
+
+	inbox->posted = false;
+	return virtqueue_kick_prepare(inbox->vq);
+}
+
+/* Start and stop */
+
+/**
+ * sst_queue_init() - prepare a queue that has no virtqueues yet
+ * @q: the queue, all zero
+ * @sst: its device
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or -ENOMEM; sst_queue_free() is wanted in any case.
+ */
+int sst_queue_init(struct sst_queue *q, struct sst_device *sst)
+{
+	int ret;
+
 	q->sst = sst;
+	q->stopped = true;
+	q->held = true;
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->free);
 	INIT_LIST_HEAD(&q->busy);
+	INIT_LIST_HEAD(&q->late);
 	INIT_LIST_HEAD(&q->unused);
 	xa_init_flags(&q->chunks, XA_FLAGS_ALLOC);
 	init_waitqueue_head(&q->room);
 	init_waitqueue_head(&q->pollers);
 	INIT_DELAYED_WORK(&q->timeout_work, sst_queue_timeout);
+
+	ret = sst_inbox_alloc(&q->responses, SST_RESPONSE_BUFFERS,
+			      sizeof(struct sst_response));
+	return ret ?: sst_queue_grow(q, GFP_KERNEL);
+}
+
+/**
+ * sst_queue_free() - free the memory of a queue that nobody uses any more
+ * @q: the queue
+ *
+ * Context: Process context.
+ */
+void sst_queue_free(struct sst_queue *q)
+{
+	struct sst_chunk *chunk;
+	unsigned long index;
+
+	xa_for_each(&q->chunks, index, chunk)
+		sst_chunk_free(chunk);
+	xa_destroy(&q->chunks);
+	sst_inbox_free(&q->responses);
+}
+
+/**
+ * sst_queue_attach() - let a queue use virtqueues
+ * @q: the queue, which has none
+ * @requests: the virtqueue of requests
+ * @responses: the virtqueue of responses
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_queue_attach(struct sst_queue *q, struct virtqueue *requests,
+		      struct virtqueue *responses)
+{
+	unsigned int size = virtqueue_get_vring_size(requests);
+
+	spin_lock_irq(&q->lock);
+	q->vq = requests;
+	q->responses.vq = responses;
+	/*
+	 * An indirect table saves descriptors, but falls back to direct ones
+	 * when memory is short: what counts is what always fits.
+	 */
+	q->capacity = min(size / SST_CHAIN_LENGTH, SST_QUEUE_CAPACITY_MAX);
+	q->silence = 0;
+	q->timeout_armed = false;
+	q->stopped = false;
+	spin_unlock_irq(&q->lock);
+}
+
+/**
+ * sst_queue_open() - take requests
+ * @q: the queue, whose device is ready
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_queue_open(struct sst_queue *q)
+{
+	bool kick;
+
+	spin_lock_irq(&q->lock);
+	sst_inbox_stock(&q->responses);
+	kick = sst_inbox_kick_prepare(&q->responses);
+	q->held = false;
+	spin_unlock_irq(&q->lock);
+	if (kick)
+		virtqueue_notify(q->responses.vq);
+}
+
+/**
+ * sst_queue_hold() - take no requests for now
+ * @q: the queue
+ *
+ * One may be half-way in a kick, but is added already.
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_queue_hold(struct sst_queue *q)
+{
+	spin_lock_irq(&q->lock);
+	q->held = true;
+	spin_unlock_irq(&q->lock);
+}
+
+/**
+ * sst_queue_detach() - make a queue leave its virtqueues alone
+ * @q: the queue, of a device that was reset
+ *
+ * What was answered is answered. The rest is taken back from the virtqueues; the
+ * device may still write to it until they are deleted, and some transports let
+ * it.
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_queue_detach(struct sst_queue *q)
+{
+	struct sst_wakeups wakeups = {};
+	bool more;
+
+	rcu_read_lock();
+	do {
+		spin_lock_irq(&q->lock);
+		more = sst_queue_collect(q, &wakeups);
+		if (!more)
+			q->stopped = true;
+		spin_unlock_irq(&q->lock);
+		sst_wake(q, &wakeups);
+	} while (more);
+	rcu_read_unlock();
+
+	spin_lock_irq(&q->lock);
+	while (virtqueue_detach_unused_buf(q->vq))
+		;
+	while (virtqueue_detach_unused_buf(q->responses.vq))
+		;
+	spin_unlock_irq(&q->lock);
+
+	cancel_delayed_work_sync(&q->timeout_work);
+}
+
+/*
+ * The device is gone: a request ends without a response. Who waits for this very
+ * one has to find it.
+ */
+static void sst_slot_lose(struct sst_queue *q, struct sst_slot *slot,
+			  struct sst_wakeups *wakeups)
+{
+	if (slot->caller) {
+		slot->by_driver = true;
+		slot->status = SST_RESPONSE_NO_DEVICE;
+		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
+	} else {
+		slot->file->in_flight--;
+		slot->file->used--;
+		sst_slot_free(q, slot);
+	}
+}
+
+/* The device has nothing any more: bring a slot home. */
+static void sst_slot_recover(struct sst_queue *q, struct sst_slot *slot,
+			     struct sst_wakeups *wakeups)
+{
+	list_del_init(&slot->busy_node);
+	if (slot->state == SST_SLOT_ZOMBIE) {
+		if (slot->file)
+			slot->state = SST_SLOT_DONE;
+		else
+			sst_slot_free(q, slot);
+	} else if (q->sst->gone) {
+		sst_slot_lose(q, slot, wakeups);
+	} else {
+		q->stats.aborted++;
+		slot->by_driver = true;
+		slot->status = SST_RESPONSE_ERROR;
+		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
+	}
+}
+
+/**
+ * sst_queue_recover() - bring all slots home that the device had
+ * @q: the queue, whose virtqueues are deleted
+ *
+ * Requests in flight end with an error, or without a response if the device is
+ * gone.
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_queue_recover(struct sst_queue *q)
+{
+	struct sst_wakeups wakeups = {};
+	struct sst_slot *slot;
+
+	rcu_read_lock();
+	spin_lock_irq(&q->lock);
+	list_splice_tail_init(&q->late, &q->busy);
+	while (!list_empty(&q->busy)) {
+		slot = list_first_entry(&q->busy, struct sst_slot, busy_node);
+		sst_slot_recover(q, slot, &wakeups);
+		if (sst_wakeups_have_room(&wakeups))
+			continue;
+		spin_unlock_irq(&q->lock);
+		sst_wake(q, &wakeups);
+		spin_lock_irq(&q->lock);
+	}
+	q->occupied = 0;
+	q->zombies = 0;
+	q->overdue = 0;
+	spin_unlock_irq(&q->lock);
+	sst_wake(q, &wakeups);
+	rcu_read_unlock();
 }

@@ -3,7 +3,9 @@
  * Virtio SST driver: /sys/class/virtio-sst/sstN/.
  */
 
+#include <linux/capability.h>
 #include <linux/device.h>
+#include <linux/jiffies.h>
 #include <linux/kstrtox.h>
 #include <linux/sysfs.h>
 
@@ -57,6 +59,33 @@ static ssize_t request_timeout_ms_store(struct device *dev,
 }
 static DEVICE_ATTR_RW(request_timeout_ms);
 
+static ssize_t reset_store(struct device *dev, struct device_attribute *attr,
+			   const char *buf, size_t count)
+{
+	struct sst_device *sst = to_sst_device(dev);
+	bool reset;
+	int ret;
+
+	/* The file may have been opened by, or given to, somebody else. */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	ret = kstrtobool(buf, &reset);
+	if (ret)
+		return ret;
+	if (!reset)
+		return -EINVAL;
+
+	spin_lock_irq(&sst->queue.lock);
+	if (sst->gone)
+		ret = -ENODEV;
+	else
+		sst_ask_reset(sst, "asked for in sysfs", jiffies);
+	spin_unlock_irq(&sst->queue.lock);
+
+	return ret ?: count;
+}
+static DEVICE_ATTR_WO(reset);
+
 static ssize_t stats_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
 {
@@ -71,21 +100,28 @@ static ssize_t stats_show(struct device *dev, struct device_attribute *attr,
 			  "errors %llu\n"
 			  "timeouts %llu\n"
 			  "abandoned %llu\n"
+			  "cancelled %llu\n"
+			  "aborted %llu\n"
 			  "malformed %llu\n"
 			  "mismatches %llu\n"
+			  "unmatched %llu\n"
 			  "late %llu\n"
 			  "malformed_events %llu\n"
 			  "lost_event_buffers %llu\n"
+			  "lost_response_buffers %llu\n"
+			  "resets %llu\n"
 			  "in_flight %u\n"
 			  "zombies %u\n"
 			  "slots %u\n"
 			  "kicks %llu\n"
 			  "interrupts %llu\n",
 			  s->requests, s->responses, totals.events, totals.errors,
-			  s->timeouts, s->abandoned, s->malformed, s->mismatches,
-			  s->late, totals.malformed_events,
-			  totals.lost_event_buffers, totals.in_flight,
-			  totals.zombies, totals.slots, s->kicks, s->interrupts);
+			  s->timeouts, s->abandoned, s->cancelled, s->aborted,
+			  s->malformed, s->mismatches, s->unmatched, s->late,
+			  totals.malformed_events, totals.lost_event_buffers,
+			  totals.lost_response_buffers, totals.resets,
+			  totals.in_flight, totals.zombies, totals.slots,
+			  s->kicks, s->interrupts);
 }
 static DEVICE_ATTR_RO(stats);
 
@@ -93,6 +129,7 @@ static struct attribute *sst_attrs[] = {
 	&dev_attr_device_id.attr,
 	&dev_attr_features.attr,
 	&dev_attr_request_timeout_ms.attr,
+	&dev_attr_reset.attr,
 	&dev_attr_stats.attr,
 	&dev_attr_version.attr,
 	NULL

@@ -68,7 +68,7 @@ enum sst_request_type {
  * enum sst_response_status - how a request ended
  * @SST_RESPONSE_OK: done
  * @SST_RESPONSE_ERROR: failed; from the driver: the device did not answer in
- *	the agreed form
+ *	the agreed form, was reset or suspended, or the request was cancelled
  * @SST_RESPONSE_BUSY: not accepted, may be sent again
  * @SST_RESPONSE_INVALID: the device does not know the type or its arguments
  * @SST_RESPONSE_TIMEOUT: no answer in time
@@ -175,7 +175,7 @@ struct sst_device_info {
 
 /*
  * Flag of a response: it was made by the driver, not by the device. Set with
- * SST_RESPONSE_TIMEOUT and SST_RESPONSE_ERROR; the payload is zero then.
+ * SST_RESPONSE_TIMEOUT and SST_RESPONSE_ERROR; result and payload are zero then.
  */
 #define SST_RESPONSE_F_DRIVER	0x1
 
@@ -254,7 +254,7 @@ struct sst_config {
 #define SST_RESPONSE_HEADER_SIZE	32
 
 /* Version of the interface below: grows with every addition */
-#define SST_ABI_VERSION		1
+#define SST_ABI_VERSION		2
 
 /**
  * struct sst_info - what the driver knows about a device
@@ -267,8 +267,8 @@ struct sst_config {
  * @queue_size: requests that can be in flight per queue pair
  * @request_limit: requests that this open file may have at once, in flight or
  *	answered and not yet read
- * @request_timeout_ms: time that requests submitted now have to be answered, in
- *	milliseconds
+ * @request_timeout_ms: time that requests of this open file, submitted now, have
+ *	to be answered, in milliseconds
  * @reserved: 0
  *
  * Filled in by SST_IOCTL_GET_INFO. All fields are in the byte order of the CPU.
@@ -285,6 +285,80 @@ struct sst_info {
 	__u32 reserved[7];
 };
 
+/**
+ * struct sst_transaction - a request and its response in one call
+ * @request: address of the request, a &struct sst_request
+ * @response: address of the buffer for the response, a &struct sst_response
+ * @request_size: bytes of the request: 24 to 4104, filled up with zeros
+ * @response_size: bytes of the buffer: 32 to 4112; the response is cut off to
+ *	them if only zeros are lost
+ * @request_id: set by the driver once the request is submitted; 0 if it was not
+ * @flags: 0
+ * @reserved: 0
+ *
+ * Argument of SST_IOCTL_TRANSACT. All fields are in the byte order of the CPU.
+ */
+struct sst_transaction {
+	__aligned_u64 request;
+	__aligned_u64 response;
+	__u32 request_size;
+	__u32 response_size;
+	__aligned_u64 request_id;
+	__u32 flags;
+	__u32 reserved[5];
+};
+
+/* Flags of &struct sst_settings: which ones are set */
+#define SST_SETTING_TIMEOUT	0x1	/* request_timeout_ms */
+#define SST_SETTING_LIMIT	0x2	/* request_limit */
+
+/* Bounds of the settings; there are no others for the device's time-out */
+#define SST_REQUEST_TIMEOUT_MIN_MS	1
+#define SST_REQUEST_TIMEOUT_MAX_MS	86400000
+#define SST_REQUEST_LIMIT_MIN		1
+#define SST_REQUEST_LIMIT_MAX		4096
+
+/**
+ * struct sst_settings - settings of an open file
+ * @flags: SST_SETTING_*. Set: which fields to take over, at least one. Got:
+ *	which ones were set for this open file
+ * @request_timeout_ms: time that a request has to be answered, in milliseconds,
+ *	1 to 86400000; unless set, that of the device
+ * @request_limit: requests that the open file may have at once, in flight or
+ *	answered and not yet read, 1 to 4096; unless set, 64
+ * @reserved: 0
+ *
+ * Argument of SST_IOCTL_GET_SETTINGS and SST_IOCTL_SET_SETTINGS. A field that is
+ * not set by its flag is ignored. Settings hold for what is submitted afterwards.
+ * All fields are in the byte order of the CPU.
+ */
+struct sst_settings {
+	__u32 flags;
+	__u32 request_timeout_ms;
+	__u32 request_limit;
+	__u32 reserved[5];
+};
+
+/* Flag of &struct sst_cancel: all requests of the open file */
+#define SST_CANCEL_ALL		0x1
+
+/**
+ * struct sst_cancel - which requests to cancel
+ * @user_data: of the requests; 0 with SST_CANCEL_ALL
+ * @flags: 0 or SST_CANCEL_ALL
+ * @count: set by the driver: how many were cancelled
+ * @reserved: 0
+ *
+ * Argument of SST_IOCTL_CANCEL. All fields are in the byte order of the CPU,
+ * @user_data is compared with what le64_to_cpu() makes of the requests'.
+ */
+struct sst_cancel {
+	__aligned_u64 user_data;
+	__u32 flags;
+	__u32 count;
+	__u32 reserved[4];
+};
+
 #define SST_IOCTL_TYPE		0xBB
 
 /**
@@ -295,5 +369,58 @@ struct sst_info {
  * is gone).
  */
 #define SST_IOCTL_GET_INFO	_IOR(SST_IOCTL_TYPE, 0x00, struct sst_info)
+
+/**
+ * SST_IOCTL_TRANSACT - submit a request and wait for its response
+ *
+ * Argument: pointer to &struct sst_transaction, read and written.
+ *
+ * Waits for room as write() does. The response does not enter the queue that
+ * read() takes from. It does so only if the call fails after the request was
+ * submitted, and the device is not gone: with EINTR (a signal came), EFAULT (the
+ * response cannot be stored) or EMSGSIZE (it does not fit); request_id tells
+ * which one it will be. The call is never restarted by the kernel after the
+ * request was submitted, so that none is sent twice. O_NONBLOCK keeps it from
+ * waiting for room, not from waiting for the response.
+ *
+ * Return: 0, or -1 and errno set to EBADF (the file is not open for reading and
+ * writing), EFAULT, EINVAL (a size out of range, a flag or reserved field that is
+ * not 0), EMSGSIZE, EINTR, ENODEV (the device is gone), or as write(): EAGAIN,
+ * ENOBUFS, EIO, ENOMEM.
+ */
+#define SST_IOCTL_TRANSACT	_IOWR(SST_IOCTL_TYPE, 0x01, struct sst_transaction)
+
+/**
+ * SST_IOCTL_GET_SETTINGS - get the settings of this open file
+ *
+ * Argument: pointer to &struct sst_settings, written only.
+ * Return: 0, or -1 and errno set to EFAULT or ENODEV.
+ */
+#define SST_IOCTL_GET_SETTINGS	_IOR(SST_IOCTL_TYPE, 0x02, struct sst_settings)
+
+/**
+ * SST_IOCTL_SET_SETTINGS - change settings of this open file
+ *
+ * Argument: pointer to &struct sst_settings, read only.
+ * Return: 0, or -1 and errno set to EFAULT, ENODEV or EINVAL (a value out of
+ * range, an unknown flag or none, a reserved field that is not 0); nothing is
+ * changed then.
+ */
+#define SST_IOCTL_SET_SETTINGS	_IOW(SST_IOCTL_TYPE, 0x03, struct sst_settings)
+
+/**
+ * SST_IOCTL_CANCEL - end requests of this open file that are in flight
+ *
+ * Argument: pointer to &struct sst_cancel, read and written.
+ *
+ * Each of the requests ends with a response of the driver, of the status
+ * SST_RESPONSE_ERROR. The device may still work on it; what it answers is
+ * dropped.
+ *
+ * Return: 0, or -1 and errno set to ENOENT (no such request is in flight),
+ * EFAULT, ENODEV or EINVAL (an unknown flag, a reserved field that is not 0, a
+ * user_data with SST_CANCEL_ALL).
+ */
+#define SST_IOCTL_CANCEL	_IOWR(SST_IOCTL_TYPE, 0x04, struct sst_cancel)
 
 #endif /* _LINUX_VIRTIO_SST_H */

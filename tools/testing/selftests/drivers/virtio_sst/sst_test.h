@@ -37,7 +37,7 @@ enum {
 	TYPE_LONG = 104,	/* claims to be 4294967295 bytes long */
 	TYPE_DIRTY = 105,	/* header only, and it claims to be complete */
 	TYPE_FILL = 106,	/* payload all 0xaa */
-	TYPE_EMPTY = 107,	/* no byte, and it says so */
+	TYPE_TINY = 107,	/* 20 bytes, and it says so */
 	TYPE_BREAK = 108,	/* after 300 ms an ID never offered: breaks the queue */
 	TYPE_NO_DEVICE = 109,	/* status NO_DEVICE */
 	TYPE_UNKNOWN = 110,	/* status INVALID: no special answer */
@@ -185,6 +185,15 @@ static inline int sst_set_timeout(unsigned int ms)
 
 	snprintf(text, sizeof(text), "%u", ms);
 	return sst_attr_set("request_timeout_ms", text);
+}
+
+/* After how many overdue requests in a row the driver resets a device; 0: never */
+static inline int sst_set_reset_after(unsigned int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", n);
+	return write_file("/sys/module/virtio_sst/parameters/reset_after", text);
 }
 
 /* A counter of the file "stats", or -1 */
