@@ -4,6 +4,9 @@
  * open file or one each, and every request is entered in memory that all share.
  * In the end each accepted request must have ended exactly once, with its own
  * data; a request whose file was closed must not have ended more than once.
+ *
+ * With a command to disturb them, the processes go on until it ends, and requests
+ * may end with an error of the driver.
  */
 #include <signal.h>
 #include <stdint.h>
@@ -31,13 +34,19 @@ struct options {
 	bool closes;		/* files are closed with requests in flight */
 	bool timeouts;		/* some requests are answered too late */
 	bool nonblock;
+	bool transactions;	/* some requests are made in one call */
+	bool cancels;		/* requests are cancelled all the time */
+	const char *command;	/* what goes on meanwhile */
 };
 
 struct ledger {
 	unsigned int errors;
 	unsigned int timeouts;
+	unsigned int aborted;	/* ended by the driver before their time */
 	unsigned int closed;
+	unsigned int sent;
 	unsigned int ended;
+	bool stop;
 	unsigned char entry[];
 };
 
@@ -71,9 +80,12 @@ static unsigned char pattern(uint64_t id)
 	return id * 37 + 1;
 }
 
+/* Some requests take long, to be in flight when something happens. */
 static unsigned int pick_type(struct worker *w)
 {
-	if (!w->options->timeouts || next_random(w) % 16)
+	const struct options *o = w->options;
+
+	if (!(o->timeouts || o->cancels || o->command) || next_random(w) % 16)
 		return SST_REQUEST_ECHO;
 	return TYPE_LATE;
 }
@@ -111,6 +123,7 @@ static void send_some(struct worker *w, struct sst_request *req, unsigned int n)
 	for (i = accepted; i < n; i++)
 		__atomic_store_n(&w->ledger->entry[first + i], ENTRY_NONE,
 				 __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&w->ledger->sent, accepted, __ATOMIC_SEQ_CST);
 	w->sent += accepted;
 	w->open += accepted;
 }
@@ -133,11 +146,59 @@ static void check(struct worker *w, const struct sst_response *resp)
 			 "ended and never sent", id);
 	if (status == SST_RESPONSE_TIMEOUT && w->options->timeouts)
 		__atomic_add_fetch(&w->ledger->timeouts, 1, __ATOMIC_SEQ_CST);
+	else if (status == SST_RESPONSE_ERROR &&
+		 le32toh(resp->flags) == SST_RESPONSE_F_DRIVER &&
+		 (w->options->cancels || w->options->command))
+		__atomic_add_fetch(&w->ledger->aborted, 1, __ATOMIC_SEQ_CST);
 	else if (status != SST_RESPONSE_OK)
 		complain(w, "unexpected status", id);
 	else if (!all_bytes(resp->payload, pattern(id), SST_PAYLOAD_SIZE))
 		complain(w, "data of another request", id);
 	__atomic_add_fetch(&w->ledger->ended, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Make one request in one call. If it is interrupted the response is to be read. */
+static void transact(struct worker *w, struct sst_request *req, struct sst_response *resp)
+{
+	uint64_t id = (uint64_t)w->number * w->options->requests + w->sent;
+	struct sst_transaction t = {
+		.request = (uintptr_t)req,
+		.response = (uintptr_t)resp,
+		.request_size = sizeof(*req),
+		.response_size = sizeof(*resp),
+	};
+	int ret;
+
+	prepare(w, req, id);
+	__atomic_store_n(&w->ledger->entry[id], ENTRY_SENT, __ATOMIC_SEQ_CST);
+	ret = ioctl(w->fd, SST_IOCTL_TRANSACT, &t);
+	if (ret && errno != EINTR && errno != EAGAIN && errno != ENOBUFS)
+		give_up(w, strerror(errno));
+	if (ret && !t.request_id) {
+		__atomic_store_n(&w->ledger->entry[id], ENTRY_NONE, __ATOMIC_SEQ_CST);
+		return;
+	}
+	__atomic_add_fetch(&w->ledger->sent, 1, __ATOMIC_SEQ_CST);
+	w->sent++;
+	if (ret)
+		w->open++;
+	else if (le64toh(resp->user_data) != id || le64toh(resp->request_id) != t.request_id)
+		complain(w, "response of another request", id);
+	else
+		check(w, resp);
+}
+
+/* Cancel all of the open file, or one that is perhaps in flight. */
+static void cancel(struct worker *w)
+{
+	struct sst_cancel c = { .flags = SST_CANCEL_ALL };
+
+	if (next_random(w) % 2 && w->sent) {
+		c.flags = 0;
+		c.user_data = (uint64_t)w->number * w->options->requests + w->sent - 1;
+	}
+	if (ioctl(w->fd, SST_IOCTL_CANCEL, &c) && errno != ENOENT)
+		give_up(w, strerror(errno));
 }
 
 /* Read up to @n responses, whoever sent the requests. */
@@ -213,14 +274,21 @@ static void work(struct worker *w)
 		abort();
 	if (w->options->signals)
 		be_interrupted();
-	while (w->sent < w->options->requests || w->open) {
-		unsigned int left = min_of(depth - w->open,
+	for (;;) {
+		bool stop = __atomic_load_n(&w->ledger->stop, __ATOMIC_SEQ_CST);
+		unsigned int left = min_of(depth - w->open, stop ? 0 :
 					   w->options->requests - w->sent);
 
-		if (left && (!w->open || next_random(w) % 2))
+		if (!left && !w->open)
+			break;
+		if (left && w->options->transactions && next_random(w) % 4 == 0)
+			transact(w, req, resp);
+		else if (left && (!w->open || next_random(w) % 2))
 			send_some(w, req, 1 + next_random(w) % left);
 		else
 			receive_some(w, resp, 1 + next_random(w) % w->open);
+		if (w->options->cancels && next_random(w) % 8 == 0)
+			cancel(w);
 		if (w->options->closes && next_random(w) % 64 == 0)
 			reopen(w);
 	}
@@ -254,18 +322,23 @@ static unsigned int settle(const struct options *o, const struct ledger *ledger)
 	unsigned int errors = ledger->errors;
 
 	for (i = 0; i < all; i++) {
-		if (ledger->entry[i] == ENTRY_ENDED || ledger->entry[i] == ENTRY_CLOSED)
+		if (ledger->entry[i] != ENTRY_SENT)
 			continue;
 		errors++;
 		fprintf(stderr, "# request %llu: never ended\n", (unsigned long long)i);
 	}
-	if (ledger->ended + ledger->closed != all) {
+	if (ledger->ended + ledger->closed != ledger->sent ||
+	    (!o->command && ledger->sent != all) || !ledger->sent) {
 		errors++;
-		fprintf(stderr, "# %u ended and %u closed of %llu\n", ledger->ended,
-			ledger->closed, (unsigned long long)all);
+		fprintf(stderr, "# %u ended and %u closed of %u\n", ledger->ended,
+			ledger->closed, ledger->sent);
 	}
-	printf("# %llu requests, %u ended, %u of them by time-out, %u closed, %u errors\n",
-	       (unsigned long long)all, ledger->ended, ledger->timeouts,
+	if ((o->command || o->cancels) && !ledger->aborted) {
+		errors++;
+		fprintf(stderr, "# no request was in flight when it mattered\n");
+	}
+	printf("# %u requests, %u ended, %u of them by time-out, %u as errors of the driver, %u closed, %u errors\n",
+	       ledger->sent, ledger->ended, ledger->timeouts, ledger->aborted,
 	       ledger->closed, errors);
 	return errors;
 }
@@ -284,8 +357,9 @@ static void on_stuck(int number)
 static int print_usage(void)
 {
 	fprintf(stderr,
-		"usage: ledger [-p PROCESSES] [-n REQUESTS] [-d DEPTH] [-r SEED] [-s] [-i] [-c] [-t] [-b]\n"
-		"-s one shared file, -i interrupted, -c closes, -t time-outs, -b nonblocking\n");
+		"usage: ledger [-p PROCESSES] [-n REQUESTS] [-d DEPTH] [-r SEED] [-s] [-i] [-c] [-t] [-b] [-o] [-k] [-w COMMAND]\n"
+		"-s one shared file, -i interrupted, -c closes, -t time-outs, -b nonblocking,\n"
+		"-o some requests in one call, -k cancels, -w what goes on meanwhile\n");
 	return 2;
 }
 
@@ -293,7 +367,7 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "p:n:d:r:sictb")) != -1) {
+	while ((c = getopt(argc, argv, "p:n:d:r:sictbokw:")) != -1) {
 		switch (c) {
 		case 'p':
 			o->processes = atoi(optarg);
@@ -321,6 +395,15 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'b':
 			o->nonblock = true;
+			break;
+		case 'o':
+			o->transactions = true;
+			break;
+		case 'k':
+			o->cancels = true;
+			break;
+		case 'w':
+			o->command = optarg;
 			break;
 		default:
 			return print_usage();
@@ -356,6 +439,13 @@ int main(int argc, char **argv)
 		if (!fork())
 			worker(&o, ledger, i, fd);
 	signal(SIGALRM, on_stuck);
+	if (o.command) {
+		if (system(o.command)) {
+			fprintf(stderr, "# failed: %s\n", o.command);
+			ledger->errors++;
+		}
+		__atomic_store_n(&ledger->stop, true, __ATOMIC_SEQ_CST);
+	}
 	alarm(STUCK_AFTER_S);
 	while (wait(NULL) > 0)
 		;

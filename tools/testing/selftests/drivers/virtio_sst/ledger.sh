@@ -4,9 +4,33 @@
 set -u
 cd "$(dirname "$0")" || exit 1
 name=$(basename "${SST_DEVICE:-/dev/sst0}")
-attribute=/sys/class/virtio-sst/$name/request_timeout_ms
+sysfs=/sys/class/virtio-sst/$name
+attribute=$sysfs/request_timeout_ms
 n=0
 failed=0
+
+# Prints the number of resets so far.
+resets() {
+	sed -n 's/^resets //p' "$sysfs/stats"
+}
+
+# Resets the device a number of times, each time when it is back.
+reset_often() {
+	before=$(resets)
+	last=$((before + $1))
+	while [ "$before" -lt "$last" ]; do
+		echo 1 >"$sysfs/reset" || return
+		while [ "$(resets)" -eq "$before" ]; do
+			:
+		done
+		before=$((before + 1))
+	done
+}
+
+if [ "${1:-}" = reset_often ]; then
+	reset_often "$2"
+	exit
+fi
 
 run() {
 	what=$1
@@ -21,7 +45,7 @@ run() {
 }
 
 echo "TAP version 13"
-echo "1..9"
+echo "1..12"
 requests=${SST_LEDGER_REQUESTS:-2000}
 run "one process, depth 1" -p 1 -d 1 -n "$requests"
 run "one process, depth 32" -p 1 -d 32 -n "$requests"
@@ -31,6 +55,9 @@ run "more processes than slots, full queue" -p 12 -d 32 -n "$requests"
 run "nonblocking" -p 6 -d 32 -n "$requests" -b
 run "interrupted all the time" -p 4 -d 16 -n "$requests" -i
 run "closed all the time with requests in flight" -p 4 -d 16 -n "$requests" -c
+run "in one call, interrupted" -p 6 -d 8 -n "$requests" -o -i
+run "cancelled all the time" -p 6 -d 16 -n "$requests" -o -k
+run "reset all the time" -p 8 -d 16 -n 1000000 -o -w "./ledger.sh reset_often ${SST_RESETS:-50}"
 timeout=$(cat "$attribute")
 echo 150 >"$attribute"
 if [ -n "${SST_SERIAL:-}" ]; then
