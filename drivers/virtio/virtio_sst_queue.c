@@ -24,6 +24,7 @@
 
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
+#include <linux/freezer.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/poll.h>
@@ -264,6 +265,8 @@ static void sst_slot_bury(struct sst_queue *q, struct sst_slot *slot)
 	slot->state = SST_SLOT_ZOMBIE;
 	slot->timeout = sst_patience(q);
 	q->zombies++;
+	if (slot->clock_runs)
+		sst_queue_arm(q, sst_slot_deadline(slot));
 }
 
 /* End a request that is in flight without the device. */
@@ -401,7 +404,6 @@ static void sst_response_received(struct sst_queue *q, const struct sst_response
 	} else {
 		sst_slot_bury(q, slot);
 		sst_slot_end(slot, SST_SLOT_ZOMBIE, wakeups);
-		sst_queue_arm(q, jiffies);
 	}
 }
 
@@ -539,12 +541,10 @@ static void sst_slot_timed_out(struct sst_queue *q, struct sst_slot *slot,
 	sst_dbg(q->sst, "time-out of request %#llx\n", sst_slot_id(slot));
 	q->stats.timeouts++;
 	sst_slot_end_early(q, slot, SST_RESPONSE_TIMEOUT, wakeups);
-	if (slot->state != SST_SLOT_ZOMBIE)
-		q->silence += device_late;
-	else if (device_late)
+	if (device_late && slot->state == SST_SLOT_ZOMBIE)
 		sst_slot_overdue(q, slot);
-	else
-		sst_queue_arm(q, sst_slot_deadline(slot));
+	else if (device_late)
+		q->silence++;
 }
 
 /* Returns true if @wakeups is full and there may be more to end. */
@@ -1267,7 +1267,6 @@ void sst_abandon(struct sst_file *file)
 			sst_slot_bury(q, slot);
 		}
 	}
-	sst_queue_arm(q, jiffies);
 	list_splice_init(&file->done, &done);
 	spin_unlock_irq(&q->lock);
 
@@ -1305,8 +1304,11 @@ int sst_wait(struct sst_file *file, struct sst_slot *slot, struct list_head *bat
 	struct sst_queue *q = file->queue;
 	int ret = 0;
 
-	/* Who was interrupted too late takes the response. */
-	wait_event_interruptible(slot->wait, sst_slot_ended(q, slot));
+	/*
+	 * A suspension is no signal. Who is interrupted too late takes the
+	 * response.
+	 */
+	wait_event_freezable(slot->wait, sst_slot_ended(q, slot));
 
 	spin_lock_irq(&q->lock);
 	if (sst_slot_in_flight(slot)) {
@@ -1344,8 +1346,6 @@ static unsigned int sst_cancel_some(struct sst_file *file, const __le64 *user_da
 		sst_slot_end_early(q, slot, SST_RESPONSE_ERROR, wakeups);
 		n++;
 	}
-	if (n)
-		sst_queue_arm(q, jiffies);
 	q->stats.cancelled += n;
 
 	return n;
