@@ -408,7 +408,7 @@ static int sst_cancel_requests(struct sst_file *file, struct sst_cancel __user *
 		return -EINVAL;
 
 	user_data = cpu_to_le64(cancel.user_data);
-	n = sst_cancel(file, all ? NULL : &user_data);
+	n = sst_cancel_in_flight(file, all ? NULL : &user_data);
 	if (!n)
 		return -ENOENT;
 

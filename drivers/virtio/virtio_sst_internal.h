@@ -522,7 +522,7 @@ bool sst_may_read(struct sst_file *file);
 bool sst_may_write(struct sst_file *file);
 void sst_abandon(struct sst_file *file);
 int sst_wait(struct sst_file *file, struct sst_slot *slot, struct list_head *batch);
-unsigned int sst_cancel(struct sst_file *file, const __le64 *user_data);
+unsigned int sst_cancel_in_flight(struct sst_file *file, const __le64 *user_data);
 void sst_set_settings(struct sst_file *file, const struct sst_settings *settings);
 void sst_get_totals(struct sst_device *sst, struct sst_totals *totals);
 

@@ -1352,14 +1352,14 @@ static unsigned int sst_cancel_some(struct sst_file *file, const __le64 *user_da
 }
 
 /**
- * sst_cancel() - end requests of a file that are in flight
+ * sst_cancel_in_flight() - end requests of a file that are in flight
  * @file: the file
  * @user_data: only requests with this; NULL: all
  *
  * Context: Process context. Takes and releases the lock of the queue.
  * Return: the number of requests that were ended.
  */
-unsigned int sst_cancel(struct sst_file *file, const __le64 *user_data)
+unsigned int sst_cancel_in_flight(struct sst_file *file, const __le64 *user_data)
 {
 	struct sst_queue *q = file->queue;
 	struct sst_wakeups wakeups = {};

@@ -337,9 +337,9 @@ static unsigned int settle(const struct options *o, const struct ledger *ledger)
 		errors++;
 		fprintf(stderr, "# no request was in flight when it mattered\n");
 	}
-	printf("# %u requests, %u ended, %u of them by time-out, %u as errors of the driver, %u closed, %u errors\n",
-	       ledger->sent, ledger->ended, ledger->timeouts, ledger->aborted,
-	       ledger->closed, errors);
+	printf("# %u requests, %u ended, %u of them by time-out and %u by other errors of the driver\n",
+	       ledger->sent, ledger->ended, ledger->timeouts, ledger->aborted);
+	printf("# %u closed, %u errors\n", ledger->closed, errors);
 	return errors;
 }
 
