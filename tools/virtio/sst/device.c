@@ -25,16 +25,28 @@ static uint64_t shown_features(const struct options *options)
 	return options->features & OPTIONS_SST_FEATURES;
 }
 
-/* The response queue is not used: the response goes into the request's chain */
 static bool device_ring_start(struct vu_dev *vu, unsigned int index)
 {
 	struct sst_device *dev = vu_to_device(vu);
 
 	if (index == SST_RING_REQUEST)
 		return requestq_start(&dev->requests);
+	if (index == SST_RING_RESPONSE && dev->options->response_queue)
+		return responseq_start(&dev->requests.responses);
 	if (index == SST_RING_EVENT && dev->options->events_ns)
 		eventq_start(&dev->events);
 	return true;
+}
+
+/* Returns whether any ring but one runs */
+static bool others_run(const struct vu_dev *vu, unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < vu->nr_rings; i++)
+		if (i != index && vu->rings[i].running)
+			return true;
+	return false;
 }
 
 static void device_ring_stop(struct vu_dev *vu, unsigned int index)
@@ -43,8 +55,12 @@ static void device_ring_stop(struct vu_dev *vu, unsigned int index)
 
 	if (index == SST_RING_REQUEST)
 		requestq_stop(&dev->requests);
+	else if (index == SST_RING_RESPONSE && dev->options->response_queue)
+		responseq_stop(&dev->requests.responses);
 	else if (index == SST_RING_EVENT && dev->options->events_ns)
 		eventq_stop(&dev->events);
+	if (!others_run(vu, index))
+		silence_reset(&dev->silence);
 }
 
 static void device_config_get(struct vu_dev *vu, uint8_t *out)
@@ -90,23 +106,39 @@ static void init_vu(struct vu_dev *vu, const struct options *options)
 	vu_init(vu);
 }
 
+static void silence_ended(struct silence *silence)
+{
+	struct sst_device *dev = container_of(silence, struct sst_device,
+					      silence);
+
+	requestq_wake(&dev->requests);
+	eventq_wake(&dev->events);
+}
+
 static int init_queues(struct sst_device *dev, struct loop *loop)
 {
+	dev->silence = (struct silence){
+		.loop = loop,
+		.ended = silence_ended,
+	};
 	dev->requests = (struct requestq){
 		.options = &dev->options->requestq,
 		.loop = loop,
 		.model = &dev->model,
 		.vu = &dev->vu,
+		.silence = &dev->silence,
 		.index = SST_RING_REQUEST,
+		.responses.index = SST_RING_RESPONSE,
 	};
 	dev->events = (struct eventq){
 		.interval_ns = dev->options->events_ns,
 		.loop = loop,
 		.model = &dev->model,
 		.vu = &dev->vu,
+		.silence = &dev->silence,
 		.index = SST_RING_EVENT,
 	};
-	if (requestq_init(&dev->requests))
+	if (silence_init(&dev->silence) || requestq_init(&dev->requests))
 		return -1;
 	return eventq_init(&dev->events);
 }
@@ -138,12 +170,14 @@ void device_destroy(struct sst_device *dev)
 	vu_reset(&dev->vu);
 	requestq_destroy(&dev->requests);
 	eventq_destroy(&dev->events);
+	silence_destroy(&dev->silence);
 	model_destroy(&dev->model);
 }
 
 void device_reset(struct sst_device *dev)
 {
 	vu_reset(&dev->vu);
+	silence_end(&dev->silence);
 	log_debug("served %llu requests, sent %llu events, dropped %llu",
 		  (unsigned long long)dev->requests.requests,
 		  (unsigned long long)dev->events.sent,

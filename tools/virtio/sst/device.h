@@ -8,6 +8,7 @@
 #include "model.h"
 #include "options.h"
 #include "requestq.h"
+#include "silence.h"
 #include "vhost-user.h"
 
 enum sst_ring {
@@ -22,13 +23,15 @@ enum sst_ring {
  * @options: how it behaves
  * @vu: the front-end's view of it
  * @model: what it simulates
- * @requests: the request queue
+ * @silence: the device does nothing for a time
+ * @requests: the request queue, with its response queue
  * @events: the event queue
  */
 struct sst_device {
 	const struct options *options;
 	struct vu_dev vu;
 	struct model model;
+	struct silence silence;
 	struct requestq requests;
 	struct eventq events;
 };

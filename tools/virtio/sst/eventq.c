@@ -61,17 +61,25 @@ static bool send_event(struct eventq *q)
 }
 
 /* After a pause several events may be due at once: as many as have a buffer */
+void eventq_wake(struct eventq *q)
+{
+	if (q->silence->on)
+		return;
+	while (q->ring && q->due && send_event(q))
+		q->due--;
+	if (!q->ring)
+		return;
+	q->dropped += q->due;
+	q->due = 0;
+	vu_ring_call(q->ring);
+}
+
 static void timer_ready(struct watch *watch)
 {
 	struct eventq *q = container_of(watch, struct eventq, timer);
-	uint64_t due = timer_read(watch->fd);
 
-	while (q->ring && due && send_event(q))
-		due--;
-	if (!q->ring)
-		return;
-	q->dropped += due;
-	vu_ring_call(q->ring);
+	q->due += timer_read(watch->fd);
+	eventq_wake(q);
 }
 
 int eventq_init(struct eventq *q)
@@ -101,5 +109,6 @@ void eventq_start(struct eventq *q)
 void eventq_stop(struct eventq *q)
 {
 	q->ring = NULL;
+	q->due = 0;
 	timer_set_periodic(q->timer.fd, 0);
 }

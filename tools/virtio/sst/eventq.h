@@ -9,6 +9,7 @@
 
 #include "loop.h"
 #include "model.h"
+#include "silence.h"
 #include "vhost-user.h"
 
 /* Type of the events */
@@ -20,10 +21,12 @@
  * @loop: the loop that serves it
  * @model: gives the simulated time
  * @vu: the front-end's view
+ * @silence: tells whether the device is silent
  * @index: number of the ring
  * @ring: the ring, NULL while it does not run
  * @timer: expires when an event is due
  * @chain: the buffer just taken
+ * @due: events that are due
  * @sent: events sent, since the front-end connected
  * @dropped: events for which there was no buffer, since then
  */
@@ -32,10 +35,12 @@ struct eventq {
 	struct loop *loop;
 	struct model *model;
 	struct vu_dev *vu;
+	const struct silence *silence;
 	unsigned int index;
 	struct vu_ring *ring;
 	struct watch timer;
 	struct virtq_chain chain;
+	uint64_t due;
 	uint64_t sent;
 	uint64_t dropped;
 };
@@ -46,5 +51,8 @@ void eventq_destroy(struct eventq *q);
 
 void eventq_start(struct eventq *q);
 void eventq_stop(struct eventq *q);
+
+/* Sends what is due, unless the device is silent */
+void eventq_wake(struct eventq *q);
 
 #endif /* SST_EVENTQ_H */

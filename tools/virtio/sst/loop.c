@@ -121,3 +121,11 @@ uint64_t timer_read(int fd)
 		return 0;
 	return expirations;
 }
+
+bool kick_read(int fd)
+{
+	uint64_t count;
+	ssize_t ret = read(fd, &count, sizeof(count));
+
+	return ret > 0 || (ret < 0 && (errno == EAGAIN || errno == EINTR));
+}

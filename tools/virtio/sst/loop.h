@@ -49,4 +49,10 @@ void timer_set(int fd, uint64_t due_ns);
 void timer_set_periodic(int fd, uint64_t interval_ns);
 uint64_t timer_read(int fd);
 
+/*
+ * Takes the kicks from a descriptor: an eventfd, or what a front-end has in its
+ * place. Return: whether it can be read again
+ */
+bool kick_read(int fd);
+
 #endif /* SST_LOOP_H */

@@ -139,6 +139,11 @@ static bool set_latency(struct options *options, const char *arg)
 	return true;
 }
 
+static bool set_response_queue(struct options *options, const char *arg)
+{
+	return answer_parse_order(arg, &options->requestq.way);
+}
+
 static bool set_answer(struct options *options, const char *arg)
 {
 	return answer_parse(&options->answers, arg);
@@ -219,6 +224,9 @@ static const struct option_type option_types[] = {
 	  "send an event every MS milliseconds", set_events },
 	{ "poll", "US", "microseconds, from 0 to 1000000000000",
 	  "busy-poll, sleep after US without a request (0: never)", set_poll },
+	{ "response-queue", "ORDER", "after, before or alternate",
+	  "answer on the response queue, not in the chain",
+	  set_response_queue },
 	{ "quirks", "existing", "existing",
 	  "behave as the existing device", set_quirks },
 	{ "answer", "TYPE=BEHAVIOUR", ANSWER_SYNTAX,
@@ -322,6 +330,27 @@ static enum options_result apply(struct options *options,
 	return OPTIONS_WRONG;
 }
 
+static enum options_result finish_answers(struct options *options)
+{
+	enum answer_way way = options->requestq.way;
+	unsigned int i;
+
+	options->response_queue = way != ANSWER_IN_CHAIN;
+	for (i = 0; i < options->answers.nr; i++) {
+		const struct answer *answer = &options->answers.rule[i];
+		const char *conflict = answer_conflict(answer, way);
+
+		if (conflict) {
+			log_error("--answer %u: %s", answer->type, conflict);
+			return OPTIONS_WRONG;
+		}
+		if (answer_way(answer, way) != ANSWER_IN_CHAIN)
+			options->response_queue = true;
+	}
+	options->requestq.answers = &options->answers;
+	return OPTIONS_RUN;
+}
+
 /* What can only be judged when all options are known */
 static enum options_result finish(struct options *options)
 {
@@ -333,9 +362,12 @@ static enum options_result finish(struct options *options)
 		log_error("--events does not go together with --quirks existing");
 		return OPTIONS_WRONG;
 	}
+	if (options->existing && options->requestq.way != ANSWER_IN_CHAIN) {
+		log_error("--response-queue does not go together with --quirks existing");
+		return OPTIONS_WRONG;
+	}
 	choose_features(options);
-	options->requestq.answers = &options->answers;
-	return OPTIONS_RUN;
+	return finish_answers(options);
 }
 
 enum options_result options_parse(struct options *options, int argc,
@@ -347,6 +379,7 @@ enum options_result options_parse(struct options *options, int argc,
 
 	memset(options, 0, sizeof(*options));
 	options->queue_size = 256;
+	options->requestq.way = ANSWER_IN_CHAIN;
 	make_long_options(long_options);
 	opterr = 0;
 	while (result == OPTIONS_RUN) {

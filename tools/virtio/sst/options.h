@@ -34,6 +34,7 @@ enum {
  * @events_ns: time between two events, 0 for none
  * @requestq: how the request queue behaves
  * @answers: answers that differ from the model's
+ * @response_queue: the response queue is used
  * @existing: behave as the existing device
  * @backend_req: take the channel for requests of the back-end
  * @verbose: log what happens
@@ -47,6 +48,7 @@ struct options {
 	uint64_t events_ns;
 	struct requestq_options requestq;
 	struct answer_table answers;
+	bool response_queue;
 	bool existing;
 	bool backend_req;
 	bool verbose;

@@ -6,10 +6,13 @@
  * response waits, in a heap, until it is due. Only then the guest's buffers are
  * written and the chain is given back. Guest addresses are translated anew at
  * that time, as the guest's memory may have been mapped differently meanwhile.
+ *
+ * A response can go to the response queue instead. The chain is then given back
+ * with nothing written, at once or behind the response; a request is done with
+ * when the driver has both.
  */
 
 #include <endian.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,103 +23,107 @@
 /* How often a polled ring is looked at between two looks at the descriptors */
 #define SPIN_LOOKS	64
 
-/**
- * struct pending - a request that has not been answered yet
- * @due: when the answer is to be given
- * @sequence: order of arrival, for equal times
- * @head: number of the chain's first descriptor
- * @used_len: bytes that the used ring will claim
- * @written: bytes that will be written
- * @resp: the response
- * @seg: pieces of the writable part
+/*
+ * Most responses that are kept after their chain has been given back. With so
+ * many, no request is taken until the driver takes a response.
  */
-struct pending {
-	uint64_t due;
-	uint64_t sequence;
-	uint32_t head;
-	uint32_t used_len;
-	uint32_t written;
-	struct sst_response resp;
-	struct virtq_seg seg[];
-};
-
-/* The heap of pending requests */
-
-static bool earlier(const struct pending *a, const struct pending *b)
-{
-	if (a->due != b->due)
-		return a->due < b->due;
-	return a->sequence < b->sequence;
-}
-
-static void heap_swap(struct requestq *q, uint32_t a, uint32_t b)
-{
-	struct pending *tmp = q->heap[a];
-
-	q->heap[a] = q->heap[b];
-	q->heap[b] = tmp;
-}
-
-static void heap_push(struct requestq *q, struct pending *pending)
-{
-	uint32_t i = q->nr_pending++;
-
-	q->heap[i] = pending;
-	while (i && earlier(q->heap[i], q->heap[(i - 1) / 2])) {
-		heap_swap(q, i, (i - 1) / 2);
-		i = (i - 1) / 2;
-	}
-}
-
-static struct pending *heap_pop(struct requestq *q)
-{
-	struct pending *first = q->heap[0];
-	uint32_t i = 0, child;
-
-	q->heap[0] = q->heap[--q->nr_pending];
-	for (;;) {
-		child = 2 * i + 1;
-		if (child >= q->nr_pending)
-			return first;
-		if (child + 1 < q->nr_pending &&
-		    earlier(q->heap[child + 1], q->heap[child]))
-			child++;
-		if (!earlier(q->heap[child], q->heap[i]))
-			return first;
-		heap_swap(q, i, child);
-		i = child;
-	}
-}
+#define MAX_OWED	4096
 
 /* Giving requests back */
 
+static void give_back(struct requestq *q, uint32_t head, uint32_t len)
+{
+	virtq_push(&q->ring->vq, head, len);
+	q->nr_held--;
+}
+
+/* Ends a request with which the device is done */
+static void finish(struct requestq *q, struct pending *pending)
+{
+	if (pending->silence_ns)
+		silence_begin(q->silence, pending->silence_ns);
+	free(pending);
+}
+
+static void answer_in_chain(struct requestq *q, struct pending *pending)
+{
+	uint32_t head = pending->wrong_head ? q->ring->vq.num : pending->head;
+
+	if (virtq_write(&q->vu->mem, pending->seg, &pending->resp,
+			pending->written)) {
+		give_back(q, head, pending->used_len);
+		finish(q, pending);
+		return;
+	}
+	vu_ring_error(q->vu, q->index, "buffer is not memory any more");
+	free(pending);
+}
+
+/* Takes the step that is due */
 static void complete(struct requestq *q, struct pending *pending)
 {
-	bool ok = virtq_write(&q->vu->mem, pending->seg, &pending->resp,
-			      pending->written);
+	switch (pending->step) {
+	case PENDING_ANSWER:
+		answer_in_chain(q, pending);
+		break;
+	case PENDING_RESPONSE:
+		responseq_add(&q->responses, pending);
+		break;
+	case PENDING_CHAIN:
+		/* The driver is to notice that the response came first */
+		responseq_call(&q->responses);
+		give_back(q, pending->head, 0);
+		finish(q, pending);
+		break;
+	}
+}
 
-	if (ok)
-		virtq_push(&q->ring->vq, pending->head, pending->used_len);
-	else
-		vu_ring_error(q->vu, q->index, "buffer is not memory any more");
-	free(pending);
+/* Lets the chain follow the response, which has been sent */
+static void follow_with_chain(struct requestq *q, struct pending *pending)
+{
+	pending->step = PENDING_CHAIN;
+	if (pending->chain_delay_ns == PENDING_NEVER) {
+		finish(q, pending);
+	} else if (!pending->chain_delay_ns) {
+		complete(q, pending);
+	} else {
+		pending->due = now_ns() + pending->chain_delay_ns;
+		heap_push(&q->heap, pending);
+	}
+}
+
+static void response_done(struct responseq *responses, struct pending *pending,
+			  bool sent)
+{
+	struct requestq *q = container_of(responses, struct requestq,
+					  responses);
+
+	if (pending->chain_back)
+		q->nr_owed--;
+	if (!sent) {
+		free(pending);
+		/* There may be room for a request now */
+		q->again = true;
+	} else if (pending->chain_back) {
+		finish(q, pending);
+	} else {
+		follow_with_chain(q, pending);
+	}
 }
 
 static void arm_timer(struct requestq *q)
 {
-	uint64_t due = 0;
+	uint64_t due = heap_due(&q->heap);
 
-	if (q->nr_pending && q->heap[0]->due != ANSWER_NEVER)
-		due = q->heap[0]->due;
-	timer_set(q->timer.fd, due);
+	timer_set(q->timer.fd, due == PENDING_NEVER ? 0 : due);
 }
 
 static void complete_due(struct requestq *q)
 {
 	uint64_t now = now_ns();
 
-	while (q->ring && q->nr_pending && q->heap[0]->due <= now)
-		complete(q, heap_pop(q));
+	while (q->ring && !q->silence->on && heap_due(&q->heap) <= now)
+		complete(q, heap_pop(&q->heap));
 }
 
 /* Taking requests */
@@ -141,8 +148,7 @@ static uint64_t latency(struct requestq *q, const struct answer *answer)
 	return options->latency_ns + next_random(q) % (options->jitter_ns + 1);
 }
 
-static void apply_answer(const struct requestq *q, const struct answer *answer,
-			 struct pending *pending)
+static void apply_answer(const struct answer *answer, struct pending *pending)
 {
 	struct sst_response *resp = &pending->resp;
 
@@ -153,33 +159,33 @@ static void apply_answer(const struct requestq *q, const struct answer *answer,
 		resp->status = htole32(answer->status);
 	if (answer->has_fill)
 		memset(resp->payload, answer->fill, sizeof(resp->payload));
-	if (answer->wrong_head)
-		pending->head = q->ring->vq.num;
+	if (answer->has_chain_delay)
+		pending->chain_delay_ns = answer->chain_delay_ns;
+	if (answer->repeat)
+		pending->copies = 2;
+	pending->wrong_head = answer->wrong_head;
+	pending->silence_ns = answer->silence_ns;
 	if (answer->wrong_id) {
 		resp->request_id = ~resp->request_id;
 		resp->user_data = ~resp->user_data;
 	}
 }
 
-/* Answers a request that is long enough, and says how long that takes */
-static uint64_t run_request(struct requestq *q, const struct sst_request *req,
-			    struct pending *pending)
+/* Makes the response to a request that is long enough */
+static void run_request(struct requestq *q, const struct sst_request *req,
+			const struct answer *answer, struct pending *pending)
 {
-	uint32_t type = le32toh(req->type);
-	const struct answer *answer = answer_find(q->options->answers, type);
-
-	if (answer && !model_knows(type))
+	if (answer && !model_knows(le32toh(req->type)))
 		model_echo(q->model, req, &pending->resp);
 	else
 		model_run(q->model, req, &pending->resp);
 	if (answer)
-		apply_answer(q, answer, pending);
-	return latency(q, answer);
+		apply_answer(answer, pending);
 }
 
-/* Answers a request that is too short; its IDs come back if they were there */
-static uint64_t run_short(struct requestq *q, const struct sst_request *req,
-			  size_t len, struct pending *pending)
+/* The same for one that is too short; its IDs come back if they were there */
+static void run_short(struct requestq *q, const struct sst_request *req,
+		      size_t len, struct pending *pending)
 {
 	struct sst_response *resp = &pending->resp;
 
@@ -190,7 +196,6 @@ static uint64_t run_short(struct requestq *q, const struct sst_request *req,
 		resp->request_id = req->request_id;
 		resp->user_data = req->user_data;
 	}
-	return latency(q, NULL);
 }
 
 static struct pending *new_pending(struct requestq *q)
@@ -202,8 +207,10 @@ static struct pending *new_pending(struct requestq *q)
 	pending = malloc(sizeof(*pending) + seg_size);
 	if (!pending)
 		return NULL;
+	memset(pending, 0, offsetof(struct pending, resp));
 	pending->sequence = q->sequence++;
 	pending->head = chain->head;
+	pending->copies = 1;
 	pending->used_len = sizeof(pending->resp);
 	pending->written = sizeof(pending->resp);
 	if (seg_size)
@@ -218,49 +225,103 @@ static void add_pending(struct requestq *q, struct pending *pending,
 		complete(q, pending);
 		return;
 	}
-	pending->due = ANSWER_NEVER;
+	pending->due = PENDING_NEVER;
 	if (delay != ANSWER_NEVER)
 		pending->due = q->now + delay;
-	heap_push(q, pending);
+	else if (pending->silence_ns)
+		silence_begin(q->silence, pending->silence_ns);
+	heap_push(&q->heap, pending);
+}
+
+/* Gives the chain back before the response is sent, if one is sent at all */
+static void owe_response(struct requestq *q, struct pending *pending,
+			 const struct answer *answer, uint64_t delay)
+{
+	give_back(q, pending->head, 0);
+	if (answer && answer->no_response) {
+		finish(q, pending);
+		return;
+	}
+	pending->chain_back = true;
+	q->nr_owed++;
+	add_pending(q, pending, delay);
+}
+
+/* Decides where the response to a request goes */
+static enum answer_way choose_way(struct requestq *q,
+				  const struct answer *answer)
+{
+	enum answer_way way = answer_way(answer, q->options->way);
+
+	if (way == ANSWER_ALTERNATE)
+		way = q->alternate++ % 2 ? ANSWER_BEFORE : ANSWER_AFTER;
+	return way;
+}
+
+/* Begins to answer a request; @answer is NULL if its type has no rule */
+static void give_answer(struct requestq *q, struct pending *pending,
+			const struct answer *answer, enum answer_way way)
+{
+	uint64_t delay = latency(q, answer);
+
+	q->nr_held++;
+	if (way != ANSWER_IN_CHAIN)
+		pending->step = PENDING_RESPONSE;
+	if (way == ANSWER_AFTER && delay != ANSWER_NEVER)
+		owe_response(q, pending, answer, delay);
+	else
+		add_pending(q, pending, delay);
+}
+
+/* Gives the chain in q->chain back, which has no room for its response */
+static void refuse_room(struct requestq *q)
+{
+	log_fault("room of %llu bytes for a response",
+		  (unsigned long long)q->chain.in_len);
+	virtq_push(&q->ring->vq, q->chain.head, 0);
 }
 
 /* Takes the request in q->chain. Return: NULL, or what is wrong */
 static const char *take_request(struct requestq *q)
 {
 	const struct virtq_chain *chain = &q->chain;
+	const struct answer *answer = NULL;
 	struct pending *pending;
 	struct sst_request req;
 	size_t len = sizeof(req);
-	uint64_t delay;
+	enum answer_way way;
 
 	q->requests++;
-	if (chain->in_len < sizeof(struct sst_response)) {
-		log_fault("room of %llu bytes for a response",
-			  (unsigned long long)chain->in_len);
-		virtq_push(&q->ring->vq, chain->head, 0);
-		return NULL;
-	}
-	if (q->nr_pending == q->ring->vq.num)
-		return "more requests than the ring can hold";
 	if (chain->out_len < len)
 		len = (size_t)chain->out_len;
 	if (!virtq_read(&q->vu->mem, chain->seg, &req, len))
 		return "buffer is not memory any more";
+	if (len == sizeof(req))
+		answer = answer_find(q->options->answers, le32toh(req.type));
+	way = choose_way(q, answer);
+	if (way == ANSWER_IN_CHAIN && chain->in_len < sizeof(pending->resp)) {
+		refuse_room(q);
+		return NULL;
+	}
+	if (q->nr_held == q->ring->vq.num)
+		return "more requests than the ring can hold";
 	pending = new_pending(q);
 	if (!pending)
 		return "out of memory";
 	if (len == sizeof(req))
-		delay = run_request(q, &req, pending);
+		run_request(q, &req, answer, pending);
 	else
-		delay = run_short(q, &req, len, pending);
-	add_pending(q, pending, delay);
+		run_short(q, &req, len, pending);
+	give_answer(q, pending, answer, way);
 	return NULL;
 }
 
 /* The existing device begins a request only when the last one is answered */
 static bool may_take(const struct requestq *q)
 {
-	return !q->options->existing || !q->nr_pending;
+	if (q->silence->on || q->nr_owed == MAX_OWED)
+		return false;
+	return !q->options->existing || !q->heap.nr;
 }
 
 /*
@@ -295,7 +356,7 @@ static void rest(struct requestq *q, bool any)
 	const struct requestq_options *options = q->options;
 
 	if (!may_take(q)) {
-		/* timer_ready() will look again */
+		/* requestq_wake() will look again */
 		q->again = false;
 	} else if (options->poll) {
 		if (any)
@@ -318,11 +379,24 @@ static void serve(struct requestq *q)
 
 	virtq_disable_kick(&q->ring->vq);
 	any = take_requests(q);
-	if (!q->ring)
+	if (q->ring) {
+		arm_timer(q);
+		vu_ring_call(q->ring);
+		rest(q, any);
+	}
+	responseq_call(&q->responses);
+}
+
+void requestq_wake(struct requestq *q)
+{
+	if (!q->ring || q->silence->on)
 		return;
-	arm_timer(q);
-	vu_ring_call(q->ring);
-	rest(q, any);
+	responseq_pump(&q->responses);
+	complete_due(q);
+	if (q->ring)
+		serve(q);
+	else
+		responseq_call(&q->responses);
 }
 
 static bool spin(const struct requestq *q)
@@ -337,27 +411,25 @@ static bool spin(const struct requestq *q)
 
 bool requestq_busy(struct requestq *q)
 {
-	if (!q->ring || !q->again)
+	if (!q->ring || q->silence->on)
 		return false;
-	if (spin(q))
+	if (responseq_busy(&q->responses))
+		requestq_wake(q);
+	else if (q->again && spin(q))
 		serve(q);
-	else
+	else if (q->again)
 		rest(q, false);
-	return q->ring && q->again;
+	return (q->ring && q->again) || responseq_busy(&q->responses);
 }
 
 static void kick_ready(struct watch *watch)
 {
 	struct requestq *q = container_of(watch, struct requestq, kick);
-	uint64_t count;
-	ssize_t ret;
 
-	ret = read(watch->fd, &count, sizeof(count));
-	if (ret == 0 || (ret < 0 && errno != EAGAIN && errno != EINTR)) {
+	if (!kick_read(watch->fd))
 		vu_ring_error(q->vu, q->index, "kick file cannot be read");
-		return;
-	}
-	serve(q);
+	else if (!q->silence->on)
+		serve(q);
 }
 
 static void timer_ready(struct watch *watch)
@@ -365,11 +437,24 @@ static void timer_ready(struct watch *watch)
 	struct requestq *q = container_of(watch, struct requestq, timer);
 
 	timer_read(watch->fd);
-	if (!q->ring)
-		return;
-	complete_due(q);
-	if (q->ring)
-		serve(q);
+	requestq_wake(q);
+}
+
+static void responses_kicked(struct responseq *responses)
+{
+	requestq_wake(container_of(responses, struct requestq, responses));
+}
+
+static void init_responses(struct requestq *q)
+{
+	struct responseq *responses = &q->responses;
+
+	responses->loop = q->loop;
+	responses->vu = q->vu;
+	responses->silence = q->silence;
+	responses->kicked = responses_kicked;
+	responses->done = response_done;
+	responseq_init(responses);
 }
 
 int requestq_init(struct requestq *q)
@@ -382,12 +467,14 @@ int requestq_init(struct requestq *q)
 	q->kick.fd = -1;
 	q->kick.ready = kick_ready;
 	q->timer.ready = timer_ready;
+	init_responses(q);
 	return loop_add(q->loop, &q->timer, fd);
 }
 
 void requestq_destroy(struct requestq *q)
 {
 	close_fd(&q->timer.fd);
+	responseq_destroy(&q->responses);
 	virtq_chain_free(&q->chain);
 }
 
@@ -395,15 +482,16 @@ bool requestq_start(struct requestq *q)
 {
 	struct vu_ring *ring = &q->vu->rings[q->index];
 
-	q->heap = calloc(ring->vq.num, sizeof(struct pending *));
-	if (!q->heap)
+	if (!heap_init(&q->heap, ring->vq.num + MAX_OWED))
 		return false;
 	if (!ring->no_kick && loop_add(q->loop, &q->kick, ring->kick_fd)) {
-		free(q->heap);
-		q->heap = NULL;
+		heap_destroy(&q->heap);
 		return false;
 	}
 	q->ring = ring;
+	q->nr_held = 0;
+	q->nr_owed = 0;
+	q->alternate = 0;
 	/* There may be requests from before the kick descriptor was known */
 	q->again = true;
 	return true;
@@ -415,12 +503,10 @@ void requestq_stop(struct requestq *q)
 		return;
 	loop_remove(q->loop, &q->kick);
 	timer_set(q->timer.fd, 0);
-	if (q->nr_pending)
-		log_debug("%u requests dropped", q->nr_pending);
-	while (q->nr_pending)
-		free(heap_pop(q));
-	free(q->heap);
-	q->heap = NULL;
+	responseq_drop(&q->responses);
+	if (q->heap.nr)
+		log_debug("%u requests dropped", q->heap.nr);
+	heap_destroy(&q->heap);
 	q->ring = NULL;
 	q->again = false;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A request queue: takes requests, lets the model answer them, in time. */
+/*
+ * A request queue, with its response queue: takes requests, lets the model
+ * answer them, in time.
+ */
 
 #ifndef SST_REQUESTQ_H
 #define SST_REQUESTQ_H
@@ -10,6 +13,9 @@
 #include "answer.h"
 #include "loop.h"
 #include "model.h"
+#include "pending.h"
+#include "responseq.h"
+#include "silence.h"
 #include "vhost-user.h"
 
 /**
@@ -19,6 +25,7 @@
  * @poll: look for requests instead of waiting for a kick
  * @poll_ns: how long after the last request, 0 for ever
  * @existing: behave as the existing device: one request at a time
+ * @way: where responses go
  * @answers: answers that differ from the model's
  */
 struct requestq_options {
@@ -27,10 +34,9 @@ struct requestq_options {
 	bool poll;
 	uint64_t poll_ns;
 	bool existing;
+	enum answer_way way;
 	const struct answer_table *answers;
 };
-
-struct pending;
 
 /**
  * struct requestq - a request queue
@@ -38,15 +44,20 @@ struct pending;
  * @loop: the loop that serves it
  * @model: answers the requests
  * @vu: the front-end's view
+ * @silence: tells and makes the device silent
  * @index: number of the ring
+ * @responses: the response queue, of which only the index is set before
+ *	requestq_init()
  * @ring: the ring, NULL while it does not run
  * @kick: the driver's kicks
  * @timer: expires when the next answer is due
  * @chain: the chain just taken
- * @heap: requests whose answer is not due yet, a heap with the next one first
- * @nr_pending: their number
+ * @heap: requests for which something is due later
+ * @nr_held: chains that were taken and not given back
+ * @nr_owed: requests whose chain is back and whose response is not sent yet
  * @now: when the requests that are being taken were found
  * @sequence: number of the next request
+ * @alternate: requests whose response went before and after their chain in turn
  * @random: state of the generator that makes the jitter
  * @spin_until: when polling ends, if no request comes
  * @again: the ring must be looked at without a kick
@@ -57,22 +68,26 @@ struct requestq {
 	struct loop *loop;
 	struct model *model;
 	struct vu_dev *vu;
+	struct silence *silence;
 	unsigned int index;
+	struct responseq responses;
 	struct vu_ring *ring;
 	struct watch kick;
 	struct watch timer;
 	struct virtq_chain chain;
-	struct pending **heap;
-	uint32_t nr_pending;
+	struct heap heap;
+	uint32_t nr_held;
+	uint32_t nr_owed;
 	uint64_t now;
 	uint64_t sequence;
+	uint64_t alternate;
 	uint64_t random;
 	uint64_t spin_until;
 	bool again;
 	uint64_t requests;
 };
 
-/* The members up to @index are set. Return: 0, or -1 with errno set */
+/* The members up to @responses are set. Return: 0, or -1 with errno set */
 int requestq_init(struct requestq *q);
 void requestq_destroy(struct requestq *q);
 
@@ -81,6 +96,9 @@ bool requestq_start(struct requestq *q);
 
 /* Drops what is pending and leaves the ring alone */
 void requestq_stop(struct requestq *q);
+
+/* Does all that is due, unless the device is silent */
+void requestq_wake(struct requestq *q);
 
 /*
  * Does the work that no descriptor announces.

@@ -8,7 +8,7 @@
  *	server		listening socket; while a front-end is served, others wait
  *	conn		its connection: bytes and descriptors to messages
  *	vhost-user	messages to memory table and rings
- *	device		SST device on these: requestq, eventq, both with virtq
+ *	device		SST device on these: requestq, responseq, eventq, all with virtq
  *	model		what is simulated
  */
 

@@ -420,6 +420,42 @@ class FrontEnd:
         assert used[0] == head, f"head {used[0]} instead of {head}"
         return self.response(offset), used[1]
 
+    # The response queue
+
+    def post(self, room=RESPONSE, cuts=(), readable=0):
+        """Adds one buffer for a response, returns (head, offset)."""
+        offset = self.buffer()
+        segs = split(GUEST + offset + 0x1800, readable, (), 0)
+        segs += split(GUEST + offset, room, cuts, F_WRITE)
+        return self.rings[1].add(segs), offset
+
+    def posted(self, **kwargs):
+        """Adds one buffer and kicks, returns (head, offset)."""
+        buffer = self.post(**kwargs)
+        self.rings[1].kick()
+        return buffer
+
+    def take(self, buffer, length=RESPONSE):
+        """Waits until a buffer has come back, returns what is in it."""
+        head, offset = buffer
+        used = self.rings[1].wait(1)
+        assert used == [(head, length)], \
+            f"{used} instead of {[(head, length)]}"
+        return self.response(offset)
+
+    def ask_queue(self, data, **kwargs):
+        """One round trip through the response queue, as ask()."""
+        buffer = self.posted()
+        head, offset = self.submit(data, **kwargs)
+        self.rings[0].kick()
+        (used,) = self.rings[0].wait(1)
+        assert used == (head, 0), f"used {used} instead of {(head, 0)}"
+        answer = self.take(buffer)
+        room = kwargs.get("room", RESPONSE)
+        assert self.mem[offset:offset + room] == b"\xa5" * room, \
+            "chain written to"
+        return answer, RESPONSE
+
 
 def split(addr, size, cuts, flags):
     """Cuts a buffer into pieces that begin at some offsets."""

@@ -93,7 +93,7 @@ def help_and_version():
     status, out, err = run("--help")
     equal((status, err), (0, ""))
     for word in ("--socket PATH", "--latency US", "--quirks existing",
-                 "wrong-id"):
+                 "wrong-id", "--response-queue ORDER", "silence[:MS]"):
         assert word in out, word
     status, out, err = run("--version")
     equal((status, err), (0, ""))
@@ -123,14 +123,42 @@ def wrong_arguments():
             "--answer": ["", "1", "1=", "x=never", "1=never:1", "1=after",
                          "1=after:", "1=after:x", "1=short:4113",
                          "1=len:4294967296", "1=fill:256", "1=what",
-                         "4294967296=never"]}.items():
+                         "4294967296=never", "1=in-chain:1", "1=queue",
+                         "1=queue:", "1=queue:first", "1=queue:1",
+                         "1=chain-after", "1=chain-after:x", "1=keep-chain:",
+                         "1=no-response:1", "1=repeat:2", "1=silence:",
+                         "1=silence:x", "1=silence:1000000001", "x" * 100],
+            "--response-queue": ["", "first", "After", "after,before", "1"],
+            }.items():
         for word in words:
             status, out, err = run("--socket", "s", option, word)
             equal((status, out), (2, ""), f"{option} {word}")
             equal(err.count("\n"), 1, f"lines for {option} {word}")
-    status, _, err = run("--socket", "s", "--quirks", "existing", "--events",
-                         "1")
-    equal((status, err.count("\n")), (2, 1))
+            if option == "--answer":
+                assert err.endswith("silence[:MS]\n"), err
+    for args in (("--events", "1"), ("--response-queue", "after")):
+        status, _, err = run("--socket", "s", "--quirks", "existing", *args)
+        equal((status, err.count("\n")), (2, 1))
+        assert args[0] in err, err
+
+
+@test
+def answers_that_do_not_fit_together():
+    queue = "--response-queue"
+    for word, *args in (
+            ("repeat", "--answer", "5=repeat"),
+            ("repeat", "--answer", "5=repeat,in-chain", queue, "after"),
+            ("no-response", "--answer", "5=no-response,in-chain"),
+            ("no-response", "--answer", "5=no-response,queue:before"),
+            ("chain-after", "--answer", "5=chain-after:1,in-chain"),
+            ("chain-after", "--answer", "5=chain-after:1,queue:after"),
+            ("chain-after", "--answer", "5=chain-after:1,queue:alternate"),
+            ("keep-chain", "--answer", "5=keep-chain,no-response"),
+            ("keep-chain", queue, "before", "--answer", "5=keep-chain",
+             "--answer", "5=in-chain")):
+        status, out, err = run("--socket", "s", *args)
+        equal((status, out, err.count("\n")), (2, "", 1), str(args))
+        assert "--answer 5: " in err and word in err, err
 
 
 @test
@@ -848,13 +876,831 @@ def no_events_unless_asked():
         fe.rings[2].idle(0.2)
 
 
+# The response queue
+
+
+ORDERS = ("after", "before", "alternate")
+
+
+def send(fe, type_=NOOP, request_id=7):
+    """Sends one request, returns the head of its chain."""
+    head, _ = fe.submit(request(type_, request_id, 9, b"payload"))
+    fe.rings[0].kick()
+    return head
+
+
+def returned(fe, *heads):
+    """Waits until chains have come back with nothing written."""
+    equal(fe.rings[0].wait(len(heads)), [(head, 0) for head in heads],
+          "chains")
+
+
 @test
 def response_queue_is_not_used():
     with Device() as fe:
-        fe.rings[1].add([(GUEST + fe.buffer(), RESPONSE, F_WRITE)])
-        fe.rings[1].kick()
+        fe.posted()
         check(ask(fe, NOOP))
         fe.rings[1].idle(0.05)
+
+
+@test
+def response_queue_each_type():
+    for order in ORDERS:
+        for features in ((), ("--features", "none")):
+            with Device("--response-queue", order, *features) as fe:
+                fe.ask = fe.ask_queue
+                each_type(fe)
+                fe.rings[0].idle(0)
+                fe.rings[1].idle(0)
+
+
+@test
+def response_queue_by_type():
+    """Both ways next to each other."""
+    with Device("--answer", "100=queue:after", "--answer",
+                "101=queue:before") as fe:
+        for type_ in (100, NOOP, 101, ECHO, 101, 100, NOOP):
+            resp, _ = (fe.ask if type_ < 100 else fe.ask_queue)(
+                request(type_, 7, 9))
+            check(resp)
+        fe.rings[1].idle(0)
+    with Device("--response-queue", "after", "--answer", "100=in-chain",
+                "--answer", "101=queue:before,status:3") as fe:
+        check(ask(fe, 100))
+        check(fe.ask_queue(request(NOOP, 7, 9))[0])
+        check(fe.ask_queue(request(101, 7, 9))[0], 3)
+        fe.rings[1].idle(0)
+
+
+@test
+def response_after_its_chain():
+    with Device("--response-queue", "after", "--latency", "1000000") as fe:
+        buffer = fe.posted()
+        start = time.monotonic()
+        returned(fe, send(fe))
+        assert time.monotonic() - start < 1, "chain is late"
+        equal(fe.rings[1].used_idx(), 0, "responses")
+        check(fe.take(buffer))
+        assert time.monotonic() - start >= 1, "response is early"
+
+
+@test
+def response_before_its_chain():
+    with Device("--response-queue", "before", "--latency", "200000",
+                "--answer", "100=chain-after:800") as fe:
+        buffer = fe.posted()
+        start = time.monotonic()
+        head = send(fe)
+        check(fe.take(buffer))
+        returned(fe, head)
+        assert time.monotonic() - start >= 0.2, "early"
+        buffer = fe.posted()
+        start = time.monotonic()
+        head = send(fe, 100)
+        check(fe.take(buffer))
+        fe.rings[1].wait_call()
+        equal(fe.rings[0].used_idx(), 1, "chains")
+        returned(fe, head)
+        assert time.monotonic() - start >= 1, "chain is early"
+
+
+@test
+def response_interrupts_before_its_chain():
+    """Each chain waits for the interrupt for its response."""
+    with Device("--response-queue", "before", "--latency", "200000",
+                features=VERSION_1) as fe:
+        for _ in range(8):
+            fe.post()
+            fe.submit(request(NOOP))
+        for ring in fe.rings:
+            ring.calls()
+        fe.rings[0].kick()
+        fe.rings[0].wait(8)
+        equal(fe.rings[0].wait_call(), 1, "interrupts for chains")
+        equal(fe.rings[1].calls(), 8, "interrupts for responses")
+
+
+@test
+def responses_wait_for_buffers():
+    with Device("--response-queue", "after", "--answer",
+                "100=in-chain") as fe:
+        returned(fe, *[send(fe, NOOP, i) for i in range(5)])
+        check(ask(fe, 100))
+        fe.rings[1].idle(0.1)
+        buffers = [fe.post(), fe.post()]
+        fe.rings[1].idle(0.1)
+        fe.rings[1].kick()
+        for i, buffer in enumerate(buffers):
+            check(fe.take(buffer), request_id=i)
+        fe.rings[1].idle(0.1)
+        check(ask(fe, 100))
+        for i in range(2, 5):
+            check(fe.take(fe.posted()), request_id=i)
+        fe.rings[0].idle(0)
+        check(fe.ask_queue(request(NOOP, 7, 9))[0])
+
+
+@test
+def chains_wait_for_buffers():
+    """In the order "before" no chain comes back before its response."""
+    with Device("--response-queue", "before", "--answer",
+                "100=in-chain") as fe:
+        heads = [send(fe, NOOP, i) for i in range(3)]
+        check(ask(fe, 100))
+        for i, head in enumerate(heads):
+            fe.rings[0].idle(0.05)
+            check(fe.take(fe.posted()), request_id=i)
+            returned(fe, head)
+
+
+@test
+def alternate_orders():
+    with Device("--response-queue", "alternate") as fe:
+        heads = [send(fe, NOOP, i) for i in range(4)]
+        # Without buffers, only the chains of the order "after" come back
+        returned(fe, heads[0], heads[2])
+        fe.rings[0].idle(0.05)
+        for i in range(4):
+            check(fe.take(fe.posted()), request_id=i)
+        returned(fe, heads[1], heads[3])
+
+
+@test
+def response_queue_keeps_the_order():
+    for order in ORDERS:
+        with Device("--response-queue", order, "--latency", "20000") as fe:
+            buffers = [fe.post() for _ in range(20)]
+            fe.rings[1].kick()
+            for i in range(60):
+                fe.submit(request(ECHO, i, i, bytes([i]) * 9))
+            fe.rings[0].kick()
+            for i in range(60):
+                resp = fe.take(buffers.pop(0))
+                check(resp, OK, i, i)
+                equal(resp.payload[:9], bytes([i]) * 9)
+                buffers.append(fe.posted())
+            equal(sorted(fe.rings[0].wait(60)),
+                  [(2 * i, 0) for i in range(60)])
+            fe.rings[1].idle(0.05)
+
+
+@test
+def response_queue_one_interrupt_for_a_batch():
+    with Device("--response-queue", "after", "--latency", "200000",
+                features=VERSION_1) as fe:
+        for _ in range(32):
+            fe.post()
+        for i in range(32):
+            fe.submit(request(NOOP, i))
+        for ring in fe.rings:
+            ring.calls()
+        fe.rings[0].kick()
+        fe.rings[1].wait(32)
+        equal(fe.rings[1].wait_call(), 1, "interrupts")
+        time.sleep(0.1)
+        equal(fe.rings[1].calls(), 0, "more interrupts")
+        fe.rings[1].set_avail_flags(1)
+        fe.post()
+        fe.rings[1].kick()
+        send(fe)
+        fe.rings[1].wait(1)
+        fe.alive()
+        equal(fe.rings[1].calls(), 0, "unwanted interrupts")
+
+
+@test
+def response_queue_kicks_are_wanted_while_a_response_waits():
+    with Device("--response-queue", "after", features=VERSION_1) as fe:
+        ring = fe.rings[1]
+        for _ in range(3):
+            returned(fe, send(fe))
+            fe.alive()
+            equal(ring.used_flags(), 0, "flags while a response waits")
+            fe.take(fe.posted())
+            fe.alive()
+            equal(ring.used_flags(), 1, "flags when none waits")
+    with Device("--response-queue", "after") as fe:
+        for i in range(3):
+            returned(fe, send(fe))
+            fe.alive()
+            equal(fe.rings[1].avail_event(), i)
+            fe.take(fe.posted())
+
+
+@test
+def response_buffers_that_do_not_fit():
+    with Device("--response-queue", "after") as fe:
+        small = [fe.post(room=room) for room in (1, 32, 4111)]
+        small.append(fe.post(room=0, readable=5000))
+        fe.rings[1].kick()
+        returned(fe, send(fe, NOOP, 1), send(fe, NOOP, 2))
+        for head, offset in small:
+            equal(fe.rings[1].wait(1), [(head, 0)])
+            equal(fe.mem[offset:offset + BUFFER], b"\xa5" * BUFFER)
+        fe.rings[1].idle(0.05)
+        fe.backend.logged("response buffer of 4111 bytes")
+        for i, kwargs in enumerate(({"room": 5000, "readable": 10},
+                                    {"cuts": (1, 32, 4000)}), 1):
+            check(fe.take(fe.posted(**kwargs)), request_id=i)
+
+
+@test
+def requests_that_do_not_fit_on_the_response_queue():
+    with Device("--response-queue", "after") as fe:
+        # The response does not need the chain's room
+        for room in (0, 32, RESPONSE):
+            resp, _ = fe.ask_queue(request(NOOP, 7, 9), room=room)
+            check(resp)
+        resp, _ = fe.ask_queue(request(NOOP, 7, 9)[:4103])
+        check(resp, ERROR)
+        resp, _ = fe.ask_queue(request(NOOP, 7, 9)[:3])
+        check(resp, ERROR, 0, 0)
+
+
+@test
+def response_queue_answers():
+    untouched = b"\xa5"
+    for order in ORDERS:
+        for rule, length, written in (
+                ("wrong-id", 4112, 4112), ("short:100", 100, 100),
+                ("short:0", 0, 0), ("len:5", 5, 4112), ("len:0", 0, 4112),
+                ("len:4294967295", 4294967295, 4112),
+                ("status:2", 4112, 4112), ("dirty", 4112, 32),
+                ("fill:0x5b", 4112, 4112)):
+            with Device("--answer", f"100=queue:{order},{rule}") as fe:
+                head, offset = fe.posted()
+                returned(fe, send(fe, 100))
+                resp = fe.take((head, offset), length)
+                data = fe.mem[offset:offset + RESPONSE]
+                equal(data[written:], untouched * (RESPONSE - written), rule)
+                if rule == "wrong-id":
+                    check(resp, OK, ~7 & (1 << 64) - 1, ~9 & (1 << 64) - 1)
+                elif written >= 32:
+                    check(resp, 2 if rule == "status:2" else OK)
+                if rule == "fill:0x5b":
+                    equal(resp.payload, b"\x5b" * 4080)
+                elif written == 4112:
+                    equal(resp.payload[:7], b"payload")
+
+
+@test
+def response_that_breaks_the_queue():
+    with Device("--answer", "100=queue:after,break") as fe:
+        fe.posted()
+        returned(fe, send(fe, 100))
+        equal(fe.rings[1].wait(1), [(256, RESPONSE)])
+
+
+@test
+def repeated_responses():
+    for order in ORDERS:
+        with Device("--response-queue", order, "--answer", "100=repeat",
+                    "--answer", "100=status:1") as fe:
+            for i in range(4):
+                buffers = [fe.post() for _ in range(3)]
+                fe.rings[1].kick()
+                head = send(fe, 100, i)
+                check(fe.take(buffers[0]), ERROR, i)
+                check(fe.take(buffers[1]), ERROR, i)
+                returned(fe, head)
+                fe.rings[1].idle(0.02)
+                head = send(fe, NOOP, 100)
+                check(fe.take(buffers[2]), OK, 100)
+                returned(fe, head)
+    # The second copy waits for a buffer, before all that come later
+    with Device("--answer", "100=queue:after,repeat", "--answer",
+                "101=queue:after") as fe:
+        buffer = fe.posted()
+        returned(fe, send(fe, 100, 1), send(fe, 101, 2))
+        for i in (1, 1, 2):
+            check(fe.take(buffer), request_id=i)
+            buffer = fe.posted()
+        fe.rings[1].idle(0.05)
+
+
+@test
+def no_response():
+    for args in ((), ("--response-queue", "before"),
+                 ("--response-queue", "after", "--latency", "1000")):
+        with Device("--answer", "100=no-response", "--answer",
+                    "101=queue:after", *args) as fe:
+            buffer = fe.posted()
+            returned(fe, send(fe, 100), send(fe, 100))
+            fe.rings[1].idle(0.1)
+            returned(fe, send(fe, 101, 8))
+            check(fe.take(buffer), request_id=8)
+
+
+@test
+def response_queue_never():
+    for order in ORDERS:
+        with Device("--response-queue", order, "--answer", "100=never") as fe:
+            buffer = fe.posted()
+            send(fe, 100)
+            fe.rings[0].idle(0.05)
+            head = send(fe, NOOP, 8)
+            check(fe.take(buffer), OK, 8)
+            returned(fe, head)
+            fe.rings[0].idle(0.05)
+
+
+@test
+def kept_chain():
+    with Device("--answer", "100=keep-chain", num=4) as fe:
+        buffer = fe.posted()
+        send(fe, 100)
+        check(fe.take(buffer))
+        fe.rings[0].idle(0.1)
+        check(ask(fe, NOOP))
+        # The chain counts as one that the device has
+        for _ in range(3):
+            fe.rings[0].expose(0)
+            fe.rings[0].kick()
+            fe.take(fe.posted())
+        fe.rings[0].expose(0)
+        fe.rings[0].kick()
+        fe.rings[0].wait_error()
+        fe.backend.logged("more requests than the ring can hold")
+
+
+@test
+def response_queue_jitter():
+    with Device("--response-queue", "after", "--latency",
+                "1000,100000") as fe:
+        for _ in range(64):
+            fe.post()
+        fe.rings[1].kick()
+        heads = [fe.submit(request(NOOP, i))[0] for i in range(64)]
+        fe.rings[0].kick()
+        returned(fe, *heads)
+        order = []
+        for head, _ in fe.rings[1].wait(64):
+            order.append(fe.response(BUFFERS + head * BUFFER).request_id)
+        equal(sorted(order), list(range(64)))
+        assert order != list(range(64)), "in order"
+
+
+@test
+def response_queue_without_kicks():
+    with backend("--response-queue", "after") as be:
+        with FrontEnd(be.path) as fe:
+            fe.init()
+            fe.set_mem()
+            fe.rings = [Ring(fe, i, 256) for i in range(2)]
+            for ring in fe.rings:
+                fe.set_ring(ring, kick=ring.index == 0)
+            fe.must(SET_VRING_KICK, struct.pack("=Q", NO_FD | 1))
+            fe.enable(0)
+            fe.enable(1)
+            for i in range(3):
+                returned(fe, send(fe, NOOP, i))
+                fe.rings[1].idle(0.02)
+                check(fe.take(fe.post()), request_id=i)
+
+
+@test
+def response_queue_while_polling():
+    with Device("--poll", "0", "--response-queue", "alternate") as fe:
+        for i in range(20):
+            fe.posted()
+            fe.submit(request(NOOP, i))
+            fe.rings[0].wait(1)
+            fe.rings[1].wait(1)
+
+
+@test
+def response_queue_that_starts_late():
+    """Responses wait for the queue, too."""
+    with backend("--response-queue", "after") as be:
+        with FrontEnd(be.path) as fe:
+            fe.init()
+            fe.set_mem()
+            fe.rings = [Ring(fe, i, 256) for i in range(2)]
+            fe.set_ring(fe.rings[0])
+            fe.enable(0)
+            returned(fe, send(fe, NOOP, 1), send(fe, NOOP, 2))
+            buffer = fe.post()
+            fe.set_ring(fe.rings[1])
+            fe.enable(1)
+            check(fe.take(buffer), OK, 1)
+            check(fe.take(fe.posted()), OK, 2)
+
+
+@test
+def more_responses_than_are_kept():
+    """Requests wait in their ring then, and nothing is lost."""
+    with Device("--response-queue", "after") as fe:
+        def expose_all():
+            for head in heads:
+                ring.expose(head, publish=False)
+            ring.publish()
+            ring.kick()
+
+        ring = fe.rings[0]
+        heads = [fe.submit(request(NOOP, i, 9))[0] for i in range(128)]
+        ring.kick()
+        returned(fe, *heads)
+        for _ in range(31):
+            expose_all()
+            returned(fe, *heads)
+        send(fe, NOOP, 4096)
+        ring.idle(0.1)
+        fe.alive()
+        for i in range(4097):
+            check(fe.take(fe.posted()), request_id=i % 128 if i < 4096 else i)
+        ring.wait(1)
+        fe.rings[1].idle(0.05)
+        # With the responses that are dropped, there is room again
+        for _ in range(32):
+            expose_all()
+            returned(fe, *heads)
+        expose_all()
+        ring.idle(0.1)
+        fe.enable(1, False)
+        returned(fe, *heads)
+
+
+@test
+def existing_device_with_response_queue_answers():
+    """One request at a time, but none waits for the driver's buffers."""
+    with Device("--quirks", "existing", "--answer",
+                "100=queue:after,after:200", "--answer",
+                "101=no-response") as fe:
+        buffer = fe.posted()
+        start = time.monotonic()
+        returned(fe, send(fe, 100, 1))
+        returned(fe, send(fe, 101))
+        assert time.monotonic() - start >= 0.2, "two at a time"
+        check(fe.take(buffer), request_id=1)
+        returned(fe, send(fe, 100, 2))
+        check(ask(fe, NOOP))
+        check(fe.take(fe.posted()), request_id=2)
+
+
+def response_queue_dropped(stop, restart):
+    """Nothing that waited is sent after a stop."""
+    for order in ("after", "before"):
+        with Device("--response-queue", order, "--latency", "10000",
+                    "--answer", "100=after:300", "--answer",
+                    "101=in-chain", "--answer", "102=chain-after:300") as fe:
+            buffer = fe.posted()
+            heads = [send(fe, 102, 0)]
+            check(fe.take(buffer), request_id=0)
+            heads += [send(fe, NOOP, i) for i in range(1, 4)]
+            heads += [send(fe, 100, 4)]
+            if order == "after":
+                returned(fe, *heads[1:])
+            # The answer to this one shows that the others were taken
+            head = send(fe, 101)
+            equal(fe.rings[0].wait(1), [(head, RESPONSE)])
+            stop(fe)
+            fe.post()
+            before = fe.mem[:]
+            fe.rings[1].kick()
+            time.sleep(0.6)
+            fe.alive()
+            assert fe.mem[:] == before, "memory touched after the stop"
+            restart(fe)
+            fe.posted()
+            fe.rings[0].idle(0.3)
+            fe.rings[1].idle(0)
+            send(fe, NOOP, 50)
+            fe.rings[0].wait(1)
+            fe.rings[1].wait(1)
+            fe.rings[1].idle(0.05)
+
+
+@test
+def response_queue_dropped_by_disabling():
+    def stop(fe):
+        for ring in fe.rings:
+            fe.enable(ring.index, False)
+
+    response_queue_dropped(stop, restart_all)
+
+
+@test
+def response_queue_dropped_by_set_mem_table():
+    response_queue_dropped(lambda fe: fe.set_mem(), restart_all)
+
+
+@test
+def response_queue_dropped_by_new_bases():
+    def stop(fe):
+        for ring in reversed(fe.rings):
+            fe.call(GET_VRING_BASE, struct.pack("=II", ring.index, 0),
+                    flags=1)
+
+    response_queue_dropped(stop, restart_all)
+
+
+@test
+def request_queue_that_stops_takes_its_responses_along():
+    with Device("--response-queue", "after") as fe:
+        returned(fe, send(fe, NOOP, 1), send(fe, NOOP, 2))
+        fe.enable(0, False)
+        fe.enable(0)
+        buffer = fe.posted()
+        fe.rings[1].idle(0.1)
+        returned(fe, send(fe, NOOP, 3))
+        check(fe.take(buffer), request_id=3)
+
+
+@test
+def response_queue_that_stops_drops_what_waits():
+    with Device("--response-queue", "after", "--answer",
+                "100=after:300") as fe:
+        returned(fe, send(fe, 100, 1), send(fe, NOOP, 2))
+        fe.enable(1, False)
+        fe.enable(1)
+        buffer = fe.posted()
+        # What was not due yet is sent
+        check(fe.take(buffer), request_id=1)
+        returned(fe, send(fe, NOOP, 3))
+        check(fe.take(fe.posted()), request_id=3)
+
+
+@test
+def client_leaves_with_responses_waiting():
+    with backend("--response-queue", "alternate", "--latency", "1000,9000",
+                 "--answer", "100=never,silence:60000") as be:
+        for _ in range(3):
+            with FrontEnd(be.path) as fe:
+                fe.setup()
+                for i in range(32):
+                    send(fe, NOOP, i)
+                time.sleep(0.005)
+                send(fe, 100)
+                fe.alive()
+        with FrontEnd(be.path) as fe:
+            fe.setup()
+            check(fe.ask_queue(request(NOOP, 7, 9))[0])
+            send(fe)
+            fe.alive()
+            be.stop()
+
+
+@test
+def broken_response_queue():
+    for prepare, text in (
+            (lambda fe, ring: ring.expose(999),
+             "descriptor number out of range"),
+            (with_desc((0, RESPONSE, F_WRITE, 0)),
+             "buffer is outside of guest memory")):
+        with Device("--response-queue", "after", "--answer",
+                    "100=in-chain") as fe:
+            ring = fe.rings[1]
+            prepare(fe, ring)
+            ring.kick()
+            returned(fe, send(fe))
+            ring.wait_error()
+            fe.backend.logged("queue 1: " + text)
+            returned(fe, send(fe, NOOP, 8))
+            check(ask(fe, 100))
+            ring.reset()
+            fe.set_ring(ring)
+            check(fe.take(fe.posted()), request_id=8)
+
+
+@test
+def response_queue_with_a_bad_kick_file():
+    with backend("--response-queue", "after") as be:
+        with FrontEnd(be.path) as fe:
+            fe.init()
+            fe.set_mem()
+            ring = Ring(fe, 1, 256)
+            fe.rings = [ring]
+            fe.set_ring(ring, kick=False)
+            fe.enable(1)
+            refused(fe, SET_VRING_KICK, struct.pack("=Q", 1), [fe.memfd])
+            reader, writer = os.pipe()
+            fe.must(SET_VRING_KICK, struct.pack("=Q", 1), [reader])
+            os.close(reader)
+            os.close(writer)
+            ring.wait_error()
+            be.logged("queue 1: kick file cannot be read")
+
+
+# Silence
+
+
+def cpu_time(fe):
+    """Returns how many seconds of a processor the program has used."""
+    with open(f"/proc/{fe.backend.process.pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def silent(fe, type_=100):
+    """Makes the device silent; the request that does it is answered."""
+    resp, used = fe.ask(request(type_, 7, 9))
+    equal(used, RESPONSE)
+    check(resp)
+    fe.rings[0].wait_call()
+
+
+@test
+def silence_for_a_time():
+    for args in ((), ("--poll", "0"), ("--features", "none")):
+        with Device("--answer", "100=silence:1000", "--answer", "101=after:100",
+                    "--answer", "102=queue:after", "--events", "20",
+                    *args) as fe:
+            fill_event_ring(fe, 100)
+            for ring in (fe.rings[0], fe.rings[2]):
+                ring.set_used_event(0)
+            late = send(fe, 101)
+            returned(fe, send(fe, 102, 5))
+            fe.rings[2].wait(1)
+            start = time.monotonic()
+            silent(fe)
+            # Answers that are due, requests, buffers, events: all wait
+            head, offset = fe.submit(request(NOOP, 8, 9))
+            fe.rings[0].kick()
+            buffer = fe.posted()
+            before = fe.mem[:]
+            used_time = cpu_time(fe)
+            fe.rings[0].kick()
+            time.sleep(0.6)
+            fe.alive()
+            assert fe.mem[:] == before, "memory touched in silence"
+            used_time = cpu_time(fe) - used_time
+            assert used_time < 0.3, f"{used_time} s of work in silence"
+            equal(sorted(fe.rings[0].wait(2)),
+                  [(late, RESPONSE), (head, RESPONSE)])
+            took = time.monotonic() - start
+            assert took >= 1, f"silent for {took} s only"
+            check(fe.response(offset), request_id=8)
+            check(fe.take(buffer), request_id=5)
+            fe.rings[2].wait(45)
+            took = time.monotonic() - start
+            assert took < 1.6, "events from the time of silence are lost"
+            check(ask(fe, NOOP))
+
+
+@test
+def silence_begins_with_the_answer():
+    for rule, queue in (("after:200,silence:300", False),
+                        ("queue:after,after:200,silence:300", True),
+                        ("chain-after:200,silence:300", True)):
+        with Device("--answer", "100=" + rule) as fe:
+            start = time.monotonic()
+            if queue:
+                check(fe.ask_queue(request(100, 7, 9))[0])
+            else:
+                silent(fe)
+            check(ask(fe, NOOP))
+            took = time.monotonic() - start
+            assert took >= 0.5, f"{rule}: {took} s"
+    for rule in ("never,silence:300", "no-response,silence:300",
+                 "keep-chain,silence:300"):
+        with Device("--answer", "100=" + rule) as fe:
+            buffer = fe.posted()
+            start = time.monotonic()
+            head = send(fe, 100)
+            if "no-response" in rule:
+                returned(fe, head)
+            elif "keep" in rule:
+                check(fe.take(buffer))
+            check(ask(fe, NOOP))
+            took = time.monotonic() - start
+            assert took >= 0.3, f"{rule}: {took} s"
+
+
+@test
+def silence_of_no_length():
+    with Device("--answer", "100=silence:0") as fe:
+        for _ in range(5):
+            check(ask(fe, 100))
+
+
+@test
+def silence_in_a_batch():
+    """What is behind the request in the ring waits there."""
+    with Device("--answer", "100=silence:600") as fe:
+        ring = fe.rings[0]
+        heads = [fe.submit(request(type_))[0]
+                 for type_ in (NOOP, 100, NOOP, 100, NOOP)]
+        start = time.monotonic()
+        ring.kick()
+        used = []
+        for count, least in ((2, 0), (2, 0.6), (1, 1.2)):
+            used += ring.wait(count)
+            took = time.monotonic() - start
+            assert took >= least, f"{len(used)} answers after {took} s"
+            if least < 1:
+                ring.idle(0.1)
+        equal(used, [(head, RESPONSE) for head in heads])
+
+
+@test
+def silence_among_answers_that_are_due():
+    with Device("--latency", "100000", "--answer",
+                "100=after:100,silence:300") as fe:
+        fe.submit(request(100))
+        fe.submit(request(NOOP))
+        start = time.monotonic()
+        fe.rings[0].kick()
+        fe.rings[0].wait(2)
+        took = time.monotonic() - start
+        assert took >= 0.4, f"{took} s"
+
+
+@test
+def silence_among_responses_that_wait():
+    with Device("--answer", "100=queue:after,silence:800", "--answer",
+                "101=queue:after") as fe:
+        returned(fe, send(fe, 100, 1), send(fe, 101, 2))
+        buffers = [fe.post(), fe.post()]
+        start = time.monotonic()
+        fe.rings[1].kick()
+        check(fe.take(buffers[0]), request_id=1)
+        fe.rings[1].idle(0.1)
+        check(fe.take(buffers[1]), request_id=2)
+        took = time.monotonic() - start
+        assert took >= 0.8, f"{took} s"
+
+
+def silence_ends(stop, restart=None):
+    with Device("--answer", "100=silence", "--events", "20") as fe:
+        fill_event_ring(fe, 50)
+        silent(fe)
+        time.sleep(0.05)
+        seen = fe.rings[2].used_idx()
+        send(fe)
+        fe.rings[0].idle(0.3)
+        equal(fe.rings[2].used_idx(), seen, "events")
+        stop(fe)
+        (restart or restart_all)(fe)
+        # What was asked in vain is forgotten
+        check(ask(fe, NOOP))
+        fill_event_ring(fe, 1)
+        fe.rings[2].wait(1)
+        silent(fe)
+        send(fe)
+        fe.rings[0].idle(0.1)
+
+
+@test
+def silence_until_reset():
+    def stop(fe):
+        for ring in fe.rings:
+            fe.enable(ring.index, False)
+
+    silence_ends(stop)
+
+
+@test
+def silence_until_memory_changes():
+    silence_ends(lambda fe: fe.set_mem())
+
+
+@test
+def silence_until_bases_are_asked_for():
+    def stop(fe):
+        for ring in reversed(fe.rings):
+            fe.call(GET_VRING_BASE, struct.pack("=II", ring.index, 0),
+                    flags=1)
+
+    silence_ends(stop)
+
+
+@test
+def silence_is_not_ended_by_one_queue():
+    with Device("--answer", "100=silence") as fe:
+        silent(fe)
+        for index in range(3):
+            fe.enable(index, False)
+            fe.enable(index)
+        send(fe)
+        fe.rings[0].idle(0.2)
+
+
+@test
+def silence_for_a_time_outlasts_a_reset():
+    with Device("--answer", "100=silence:1000") as fe:
+        start = time.monotonic()
+        silent(fe)
+        send(fe)
+        for ring in fe.rings:
+            fe.enable(ring.index, False)
+        restart_all(fe)
+        check(ask(fe, NOOP))
+        took = time.monotonic() - start
+        assert took >= 1, f"silent for {took} s only"
+        equal(fe.rings[0].used_idx(), 1, "answers")
+
+
+@test
+def silence_ends_with_the_front_end():
+    for rule in ("silence", "silence:60000"):
+        with backend("--answer", "100=" + rule) as be:
+            for _ in range(2):
+                with FrontEnd(be.path) as fe:
+                    fe.setup()
+                    check(ask(fe, NOOP))
+                    silent(fe)
+                    send(fe)
+                    fe.rings[0].idle(0.05)
 
 
 # The existing device
@@ -1510,11 +2356,12 @@ def broken_event_ring():
 def random_descriptors():
     """Whatever a guest puts into its rings, the daemon lives on."""
     seed = 12345
-    with backend("--latency", "100", "--events", "1") as be:
+    with backend("--latency", "100", "--events", "1", "--response-queue",
+                 "alternate", "--answer", "0=in-chain") as be:
         for _ in range(60):
             with FrontEnd(be.path) as fe:
                 fe.setup(num=16)
-                for ring in (fe.rings[0], fe.rings[2]):
+                for ring in fe.rings:
                     for i in range(16):
                         seed = seed * 6364136223846793005 + 1 & (1 << 64) - 1
                         word = seed >> 24
