@@ -444,6 +444,8 @@ static bool sst_queue_collect_responses(struct sst_queue *q, struct sst_wakeups 
 		if (!response)
 			return false;
 		sst_response_received(q, response, length, wakeups);
+		/* The next response may be another file's, and claim too much. */
+		memset(response, 0, sizeof(*response));
 		sst_inbox_post(&q->responses, response);
 	}
 	return true;

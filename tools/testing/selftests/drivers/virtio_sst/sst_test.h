@@ -41,9 +41,27 @@ enum {
 	TYPE_BREAK = 108,	/* after 300 ms an ID never offered: breaks the queue */
 	TYPE_NO_DEVICE = 109,	/* status NO_DEVICE */
 	TYPE_UNKNOWN = 110,	/* status INVALID: no special answer */
+	/* The chain comes back empty, and the response on the response queue: */
+	TYPE_QUEUE = 111,	/* ECHO, after the chain */
+	TYPE_EARLY = 112,	/* ECHO, the chain 300 ms after the response */
+	TYPE_NO_CHAIN = 113,	/* ECHO, the chain never */
+	TYPE_NO_RESPONSE = 114,	/* the response never */
+	TYPE_QUEUE_LATE = 115,	/* ECHO, 600 ms after the chain */
+	TYPE_QUEUE_WRONG_ID = 116,	/* with another request_id */
+	TYPE_QUEUE_REPEAT = 117,	/* the response twice */
+	TYPE_EARLY_REPEAT = 118,	/* twice, the chain 300 ms later */
+	TYPE_QUEUE_SHORT = 119,	/* 100 bytes only, and it says so */
+	TYPE_QUEUE_EMPTY = 120,	/* no byte, and it says so */
+	TYPE_QUEUE_LONG = 121,	/* claims to be 4294967295 bytes long */
+	TYPE_QUEUE_DIRTY = 122,	/* header only, and it claims to be complete */
+	/* The whole device: */
+	TYPE_PAUSE = 123,	/* answered, then it does nothing for 1500 ms */
+	TYPE_SILENCE = 124,	/* not answered, and nothing until a reset */
 };
 
 #define LATE_MS		600
+#define EARLY_MS	300
+#define PAUSE_MS	1500
 #define FILL_BYTE	0xaa
 
 static inline const char *sst_device(void)
@@ -208,6 +226,29 @@ static inline long long sst_stat(const char *name)
 		if (!strncmp(line, name, length) && line[length] == ' ')
 			return atoll(line + length + 1);
 	return -1;
+}
+
+/* Ask for a reset and wait up to 10 s for its end. Returns 0, or -errno */
+static inline int sst_reset(void)
+{
+	unsigned long long end = now_ms() + 10000;
+	long long before = sst_stat("resets");
+	int ret = sst_attr_set("reset", "1");
+
+	while (!ret && sst_stat("resets") == before) {
+		if (now_ms() > end)
+			return -ETIMEDOUT;
+		sleep_ms(1);
+	}
+	return ret;
+}
+
+/* Whether each request so far has ended in one way, or is in flight */
+static inline bool sst_stats_balance(void)
+{
+	return sst_stat("requests") == sst_stat("responses") + sst_stat("timeouts") +
+		sst_stat("malformed") + sst_stat("abandoned") + sst_stat("cancelled") +
+		sst_stat("aborted") + sst_stat("in_flight");
 }
 
 /* Wait up to 10 s until a counter has a value. Returns the last one seen. */
