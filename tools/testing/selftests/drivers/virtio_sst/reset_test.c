@@ -232,14 +232,13 @@ TEST_F(reset, time_outs_work_afterwards)
 
 TEST_F(reset, events_go_on)
 {
-	long long events = sst_stat("events");
+	bool any = self->info.features & 1 << SST_F_EVENTS;
+	long long events;
 
-	if (!events)
-		SKIP(return, "the device sends no events");
 	ASSERT_EQ(0, sst_reset());
 	events = sst_stat("events");
 	sleep_ms(500);
-	EXPECT_LT(events + 1, sst_stat("events"));
+	EXPECT_EQ(any, sst_stat("events") > events + 1);
 	EXPECT_EQ(0, sst_stat("lost_event_buffers"));
 }
 
