@@ -26,6 +26,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/freezer.h>
 #include <linux/jiffies.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
@@ -168,6 +169,7 @@ static void sst_slot_free(struct sst_queue *q, struct sst_slot *slot)
 {
 	struct sst_chunk *chunk = slot->chunk;
 
+	lockdep_assert_held(&q->lock);
 	slot->file = NULL;
 	slot->state = SST_SLOT_FREE;
 	list_move(&slot->node, &q->free);
@@ -236,6 +238,7 @@ static void sst_slot_end(struct sst_slot *slot, enum sst_slot_state state,
 {
 	struct sst_file *file = slot->file;
 
+	lockdep_assert_held(&file->queue->lock);
 	slot->state = state;
 	file->in_flight--;
 	if (slot->caller) {
@@ -262,6 +265,7 @@ static void sst_slot_complete(struct sst_queue *q, struct sst_slot *slot,
  */
 static void sst_slot_bury(struct sst_queue *q, struct sst_slot *slot)
 {
+	lockdep_assert_held(&q->lock);
 	slot->state = SST_SLOT_ZOMBIE;
 	slot->timeout = sst_patience(q);
 	q->zombies++;
