@@ -76,9 +76,10 @@ cached_source() {
 	find "$cache/source" -maxdepth 1 -name "$1_*_$(patches_hash)" | sort -V | tail -n 1
 }
 
-# Removes what is like $1_* in the cache but is not $2 and was not used for a day.
+# Removes what is like $1_* in the cache but is not $2 and was not used for a day,
+# with $3, as_root, if others than the caller own it.
 prune_cache() {
-	find "${1%/*}" -maxdepth 1 -name "${1##*/}_*" ! -path "$2" -mmin +1440 -exec rm -rf {} +
+	${3-} find "${1%/*}" -maxdepth 1 -name "${1##*/}_*" ! -path "$2" -mmin +1440 -exec rm -rf {} +
 }
 
 # Unpacks the kernel source package $1 into the folder $2 and patches it.

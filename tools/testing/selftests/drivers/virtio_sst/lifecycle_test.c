@@ -3,7 +3,7 @@
  * Tests of /dev/sstN while the driver is unbound, bound, unloaded and loaded.
  *
  * SST_CYCLES is how often the long ones do it. SST_MODULE is the path of the
- * module's file.
+ * module's file, SST_MODULE_ARGS are its parameters.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -322,12 +322,13 @@ TEST_F(module, a_file_pins_it)
 
 static int load_module(const char *path)
 {
+	const char *args = getenv("SST_MODULE_ARGS");
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int ret;
 
 	if (fd < 0)
 		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	ret = syscall(SYS_finit_module, fd, args ?: "", 0) ? -errno : 0;
 	close(fd);
 	return ret;
 }

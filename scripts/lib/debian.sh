@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Makes a Debian 13 system in the cache, with QEMU, Debian's own kernels, and what
+# modules are built with for them: the same one whatever the machine has.
+#
+# $cache/debian/SUITE_KEY                   the system; KEY stands for this file,
+#                                           which says how it is made. It is done
+#                                           when it has a file "complete"
+# $cache/debian/SUITE_KEY/kernels/KERNEL    a kernel of it: its image, the modules
+#                                           that guests boot with, a list of them,
+#                                           and "headers", a link to be followed
+#                                           inside. Done when it has "complete"
+# $cache/debian/SUITE_KEY/work              for builds inside
+#
+# These are the caller's, the rest is root's. What is made is not made again when
+# Debian has newer packages.
+
+# shellcheck source=kernel.sh
+. "${BASH_SOURCE[0]%/*}/kernel.sh"
+
+PATH=$PATH:/usr/sbin
+
+debian_suite=trixie
+debian_packages='qemu-system-x86 gcc make kmod busybox-static'
+debian_log=$cache/debian/log
+# The modules that a kernel finds its root and its devices with
+boot_modules='9p 9pnet_virtio virtio_console virtio_pci virtio_mmio'
+
+# Runs a command, its output going to the log, and ends the script if it fails.
+debian_do() {
+	"$@" >>"$debian_log" 2>&1 || die "$1 failed, see $debian_log: $(tail -n 1 "$debian_log")"
+}
+
+# Prints the address of the machine's main archive of Debian in the way that
+# debootstrap takes it: it knows no list of mirrors.
+debian_address() {
+	local address
+	address=$(archive_address main)
+	[[ $address != mirror+file:* ]] || address=$(awk '/^[a-z]/ { print $1; exit }' "${address#mirror+file:}")
+	[ -n "$address" ] || die "this machine's apt has no archive of Debian"
+	echo "$address"
+}
+
+# Runs a command inside the system $2, with none of the caller's environment but
+# with the machine's /proc; $1 is the command to become root with.
+# shellcheck disable=SC2016 # the shell expands it
+chroot_debian() {
+	local become=$1 root=$2
+	shift 2
+	$become unshare --mount sh -e -c 'mount --rbind /proc "$1/proc"; exec chroot "$@"' sh "$root" \
+		env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+		${http_proxy:+http_proxy="$http_proxy"} "$@"
+}
+
+# Runs a command inside the system $1. Who isn't root is called root there, but may
+# write only to what is the caller's outside.
+in_debian() {
+	local become=
+	[ "$(id -u)" = 0 ] || become='unshare --map-root-user'
+	chroot_debian "$become" "$@"
+}
+
+# Installs packages in the system $1.
+debian_install() {
+	local root=$1
+	shift
+	debian_do chroot_debian as_root "$root" apt-get -qy -t "$debian_suite-backports" \
+		--no-install-recommends install "$@"
+	debian_do chroot_debian as_root "$root" apt-get clean
+}
+
+# Makes the apt of the system $1 know the suites that have kernel $2.
+add_suites() {
+	local list
+	list=$(kernel_sources_list "$2")
+	[ -n "$list" ] || die "this machine's apt has no archive of Debian to take Linux $2 from"
+	debian_do as_root cp /etc/resolv.conf "$1/etc/resolv.conf"
+	debian_do as_root tee "$1/etc/apt/sources.list.d/linux-$2.list" <<<"$list"
+	debian_do chroot_debian as_root "$1" apt-get -q update
+}
+
+# Makes the system $1. QEMU is in the suite of kernel 7.3.
+make_debian() {
+	local address
+	address=$(debian_address)
+	debian_do as_root rm -rf --one-file-system "$1"
+	debian_do as_root debootstrap --variant=minbase \
+		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$debian_suite" "$1" "$address"
+	add_suites "$1" 7.3
+	# shellcheck disable=SC2086 # a list of words
+	debian_install "$1" $debian_packages
+	debian_do as_root mkdir "$1/work" "$1/kernels"
+	debian_do as_root chown "$(id -u)" "$1" "$1/work" "$1/kernels"
+	touch "$1/complete"
+}
+
+# Prints the newest release of kernel $2 that the apt of the system $1 knows.
+kernel_release() {
+	in_debian "$1" apt-cache pkgnames linux-headers- |
+		sed -nE "s/^linux-headers-(${2//./\\.}\.[0-9][^-]*(-[0-9]+)?-amd64)\$/\1/p" | sort -V | tail -n 1
+}
+
+# Unpacks the packages with kernel $2 into the folder $3 of the system $1.
+# Installing them would make an initramfs that is of no use.
+# shellcheck disable=SC2016 # the shell inside expands it
+unpack_kernel() {
+	in_debian "$1" sh -e -c '
+		cd "$2"
+		apt-get -q -o APT::Sandbox::User=root download $(apt-cache pkgnames linux- |
+			grep -xF -e "linux-image-$1" -e "linux-binary-$1" -e "linux-modules-$1")
+		for package in *.deb; do
+			dpkg-deb -x "$package" .
+		done' sh "$2" "${3#"$1"}"
+}
+
+# Prints the files of the modules $2… below the folder $1, each after those that it
+# needs. What isn't there is built into the kernel.
+module_files() {
+	local tree=$1 module file
+	shift
+	for module; do
+		file=$(find "$tree" -name "${module//_/[_-]}.ko*")
+		[ -n "$file" ] || continue
+		# shellcheck disable=SC2046 # a list of words
+		module_files "$tree" $(modinfo -F depends "$file" | tr , ' ')
+		echo "$file"
+	done | awk '!seen[$0]++'
+}
+
+# Takes what guests boot from the unpacked packages $1 into the folder $2.
+take_kernel() {
+	local file name
+	find "$1" -name 'vmlinuz*' -exec cp {} "$2/vmlinuz" \;
+	[ -e "$2/vmlinuz" ] || die "no kernel in Debian's packages"
+	# shellcheck disable=SC2086 # a list of words
+	for file in $(module_files "$1" $boot_modules); do
+		name=$(basename "$file" .xz)
+		case $file in
+		*.xz) xz -dc "$file" >"$2/$name" ;;
+		*) cp "$file" "$2/$name" ;;
+		esac
+		echo "$name" >>"$2/modules"
+	done
+}
+
+# Adds kernel $2 to the system $1.
+add_kernel() {
+	local root=$1 folder=$1/kernels/$2 release unpacked
+	add_suites "$root" "$2"
+	release=$(kernel_release "$root" "$2")
+	[ -n "$release" ] || die "Debian has no linux-headers-$2…-amd64 there: $(kernel_sources_list "$2")"
+	debian_install "$root" "linux-headers-$release"
+	unpacked=$(mktemp -d "$root/work/kernel.XXXXXX")
+	debian_do unpack_kernel "$root" "$release" "$unpacked"
+	rm -rf "$folder"
+	mkdir "$folder"
+	take_kernel "$unpacked" "$folder"
+	rm -rf "$unpacked"
+	ln -s "/usr/src/linux-headers-$release" "$folder/headers"
+	touch "$folder/complete"
+}
+
+# Prints the folder of the system with kernel $1, made if need be.
+debian_system() {
+	local root
+	need_packages debootstrap debian-archive-keyring xz-utils kmod
+	root=$cache/debian/${debian_suite}_$(short_hash <"${BASH_SOURCE[0]}")
+	mkdir -p "$cache/debian"
+	(
+		flock 9
+		[ -n "${http_proxy:-}" ] || eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
+		export http_proxy
+		if [ ! -e "$root/complete" ]; then
+			say "making a Debian system with QEMU (a minute or two)"
+			make_debian "$root"
+			prune_cache "$cache/debian/$debian_suite" "$root" as_root
+		fi
+		if [ ! -e "$root/kernels/$1/complete" ]; then
+			say "adding Debian's Linux $1 to it"
+			add_kernel "$root" "$1"
+		fi
+	) 9>"$cache/debian/lock"
+	touch "$root"
+	echo "$root"
+}
