@@ -214,18 +214,26 @@ static inline int sst_set_reset_after(unsigned int n)
 	return write_file("/sys/module/virtio_sst/parameters/reset_after", text);
 }
 
-/* A counter of the file "stats", or -1 */
-static inline long long sst_stat(const char *name)
+/* A counter in the text of the file "stats", or -1 */
+static inline long long sst_stat_in(const char *text, const char *name)
 {
-	char text[4096], *line, *rest = text;
 	size_t length = strlen(name);
+	const char *line;
 
-	if (sst_attr_get("stats", text, sizeof(text)) < 0)
-		return -1;
-	while ((line = strsep(&rest, "\n")))
+	for (line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
 		if (!strncmp(line, name, length) && line[length] == ' ')
 			return atoll(line + length + 1);
 	return -1;
+}
+
+/* A counter of the file "stats", or -1 */
+static inline long long sst_stat(const char *name)
+{
+	char text[4096];
+
+	if (sst_attr_get("stats", text, sizeof(text)) < 0)
+		return -1;
+	return sst_stat_in(text, name);
 }
 
 /* Ask for a reset and wait up to 10 s for its end. Returns 0, or -errno */
@@ -246,9 +254,19 @@ static inline int sst_reset(void)
 /* Whether each request so far has ended in one way, or is in flight */
 static inline bool sst_stats_balance(void)
 {
-	return sst_stat("requests") == sst_stat("responses") + sst_stat("timeouts") +
-		sst_stat("malformed") + sst_stat("abandoned") + sst_stat("cancelled") +
-		sst_stat("aborted") + sst_stat("in_flight");
+	static const char *const ways[] = {
+		"responses", "timeouts", "malformed", "abandoned", "cancelled", "aborted",
+		"in_flight",
+	};
+	long long sum = 0;
+	unsigned int i;
+	char text[4096];
+
+	if (sst_attr_get("stats", text, sizeof(text)) < 0)
+		return false;
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		sum += sst_stat_in(text, ways[i]);
+	return sst_stat_in(text, "requests") == sum;
 }
 
 /* Wait up to 10 s until a counter has a value. Returns the last one seen. */
