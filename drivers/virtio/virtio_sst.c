@@ -259,11 +259,11 @@ static int sst_negotiate(struct virtio_device *vdev)
 	return vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_FEATURES_OK ? 0 : -ENODEV;
 }
 
-static void sst_reset(struct sst_device *sst)
+static void sst_reset(struct sst_device *sst, const char *reason)
 {
 	int ret;
 
-	dev_warn(&sst->dev, "device reset (%s)\n", sst->reset_reason);
+	dev_warn(&sst->dev, "device reset (%s)\n", reason);
 	sst_stop(sst);
 	ret = sst_negotiate(sst->vdev);
 	if (ret) {
@@ -299,37 +299,45 @@ void sst_ask_reset(struct sst_device *sst, const char *reason, unsigned long not
 
 	sst->queue.held = true;
 	sst->reset_reason = reason;
+	/* A time long ago must not be taken for one far ahead. */
 	mod_delayed_work(system_dfl_wq, &sst->reset_work,
-			 time_after(not_before, now) ? not_before - now : 0);
+			 time_after(not_before, now) ?
+			 min_t(unsigned long, not_before - now, SST_RESET_INTERVAL) : 0);
 }
 
-/* Returns whether a reset is due. One that the device asks for may have to wait. */
-static bool sst_reset_due(struct sst_device *sst)
+/*
+ * Returns why a reset is due, or NULL. One that the device asks for may have to
+ * wait.
+ */
+static const char *sst_reset_due(struct sst_device *sst)
 {
 	struct sst_queue *q = &sst->queue;
-	bool due;
+	const char *reason;
 
 	spin_lock_irq(&q->lock);
-	due = q->held;
+	reason = q->held ? sst->reset_reason : NULL;
 	spin_unlock_irq(&q->lock);
-	if (due || !(sst->vdev->config->get_status(sst->vdev) & VIRTIO_CONFIG_S_NEEDS_RESET))
-		return due;
+	if (reason ||
+	    !(sst->vdev->config->get_status(sst->vdev) & VIRTIO_CONFIG_S_NEEDS_RESET))
+		return reason;
 
 	spin_lock_irq(&q->lock);
 	sst_ask_reset(sst, "asked for by the device", sst->reset_at);
 	spin_unlock_irq(&q->lock);
-	return false;
+	return NULL;
 }
 
 static void sst_reset_work(struct work_struct *work)
 {
 	struct sst_device *sst = container_of(to_delayed_work(work),
 					      struct sst_device, reset_work);
+	const char *reason;
 
 	mutex_lock(&sst->run_lock);
 	/* A device that was stopped will be reset when it is started. */
-	if (sst->running && sst_reset_due(sst))
-		sst_reset(sst);
+	reason = sst->running ? sst_reset_due(sst) : NULL;
+	if (reason)
+		sst_reset(sst, reason);
 	mutex_unlock(&sst->run_lock);
 }
 
@@ -343,6 +351,39 @@ static void sst_config_changed(struct virtio_device *vdev)
 	if (!sst->gone)
 		queue_delayed_work(system_dfl_wq, &sst->reset_work, 0);
 	spin_unlock_irqrestore(&sst->queue.lock, flags);
+}
+
+/* The end: nobody asks for a reset any more. */
+static void sst_shut_down(struct sst_device *sst)
+{
+	sst_mark_gone(sst);
+	cancel_delayed_work_sync(&sst->reset_work);
+	mutex_lock(&sst->run_lock);
+	if (sst->running)
+		sst_stop(sst);
+	else
+		virtio_reset_device(sst->vdev);
+	mutex_unlock(&sst->run_lock);
+}
+
+/**
+ * sst_prepare_shutdown() - leave a device alone that is about to be shut down
+ * @dev: the class device
+ *
+ * What comes after this kernel has other uses for the memory that a device would
+ * write to: it must not be started again.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0.
+ */
+int sst_prepare_shutdown(struct device *dev)
+{
+	struct sst_device *sst = to_sst_device(dev);
+
+	sst_mark_gone(sst);
+	cancel_delayed_work_sync(&sst->reset_work);
+
+	return 0;
 }
 
 /* The device is going to lose its state: at a suspension, or a transport's reset */
@@ -489,7 +530,9 @@ static int sst_probe(struct virtio_device *vdev)
 		goto put_device;
 
 	sst_read_config(sst);
+	mutex_lock(&sst->run_lock);
 	ret = sst_start(sst);
+	mutex_unlock(&sst->run_lock);
 	if (ret)
 		goto free_index;
 
@@ -503,8 +546,7 @@ static int sst_probe(struct virtio_device *vdev)
 	return 0;
 
 stop:
-	sst_mark_gone(sst);
-	sst_stop(sst);
+	sst_shut_down(sst);
 free_index:
 	ida_free(&sst_ida, sst->index);
 put_device:
@@ -559,14 +601,7 @@ static void sst_remove(struct virtio_device *vdev)
 
 	sst_mark_gone(sst);
 	sst_cdev_del(sst);
-	/* Nobody asks for a reset any more. */
-	cancel_delayed_work_sync(&sst->reset_work);
-	mutex_lock(&sst->run_lock);
-	if (sst->running)
-		sst_stop(sst);
-	else
-		virtio_reset_device(vdev);
-	mutex_unlock(&sst->run_lock);
+	sst_shut_down(sst);
 
 	sst_log_statistics(sst);
 	ida_free(&sst_ida, sst->index);

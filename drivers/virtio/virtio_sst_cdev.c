@@ -18,6 +18,7 @@
 
 struct class sst_class = {
 	.name = SST_NAME,
+	.shutdown_pre = sst_prepare_shutdown,
 };
 
 static dev_t sst_devt;
@@ -160,8 +161,8 @@ static void sst_fill_header(const struct sst_slot *slot,
 		header->status = cpu_to_le32(slot->status);
 		header->flags = cpu_to_le32(SST_RESPONSE_F_DRIVER);
 	} else {
-		header->status = READ_ONCE(slot->response->status);
-		header->result = READ_ONCE(slot->response->result);
+		header->status = READ_ONCE(slot->answer->status);
+		header->result = READ_ONCE(slot->answer->result);
 	}
 }
 
@@ -175,7 +176,7 @@ static int sst_copy_response(const struct sst_slot *slot, struct iov_iter *to,
 
 	sst_fill_header(slot, &header);
 	if (copy_to_iter(&header, sizeof(header), to) != sizeof(header) ||
-	    copy_to_iter(slot->response->payload, payload, to) != payload ||
+	    copy_to_iter(slot->answer->payload, payload, to) != payload ||
 	    iov_iter_zero(rest, to) != rest)
 		return -EFAULT;
 
@@ -188,7 +189,7 @@ static bool sst_response_fits(const struct sst_slot *slot, size_t size)
 	size_t length = sst_response_length(slot);
 
 	return length <= size ||
-	       !memchr_inv((void *)slot->response + size, 0, length - size);
+	       !memchr_inv((void *)slot->answer + size, 0, length - size);
 }
 
 /*
@@ -265,7 +266,7 @@ static int sst_get_info(struct sst_file *file, struct sst_info __user *arg)
 		.device_id = sst->device_id,
 		.queue_pairs = 1,
 		.features = sst->features,
-		.queue_size = sst->queue.capacity,
+		.queue_size = READ_ONCE(sst->queue.capacity),
 		.request_limit = READ_ONCE(file->limit),
 		.request_timeout_ms = sst_file_timeout_ms(file),
 	};

@@ -120,6 +120,8 @@ enum sst_slot_state {
  * @request: what the device reads
  * @response: what the device writes; never trusted, may change at any time while
  *	the slot is BUSY or ZOMBIE
+ * @answer: where the response is: @response, or, if it came on the response queue
+ *	before the chain was back, @request, since @response is still the device's
  * @sg_request: describes @request, prepared once
  * @sg_response: describes @response, prepared once
  * @user_data: the driver's own copy, from the request
@@ -130,14 +132,14 @@ enum sst_slot_state {
  * @generation: &sst_queue.generation when it was claimed
  * @last_serial: &sst_file.serial of the last owner: @response has nobody else's
  *	data
- * @length: bytes of @response that the device says it wrote
+ * @length: bytes of @answer that the device says it wrote
  * @index: tells the slots of a queue from each other
  * @status: SST_RESPONSE_* of an ending made by the driver
  * @state: who has it
  * @kicked: the device was notified of @batch, it did not look by itself
  * @clock_runs: the kick is over, the clock is started
  * @overdue: a ZOMBIE that the device has had for longer than @timeout
- * @by_driver: the ending was made by the driver; @response is not to be read
+ * @by_driver: the ending was made by the driver; @answer is not to be read
  * @caller: somebody waits for the end of this very request, which is not to be
  *	put on &sst_file.done
  *
@@ -153,6 +155,7 @@ struct sst_slot {
 	struct sst_file *file;
 	struct sst_request *request;
 	struct sst_response *response;
+	struct sst_response *answer;
 	struct scatterlist sg_request;
 	struct scatterlist sg_response;
 	__le64 user_data;
@@ -233,7 +236,7 @@ struct sst_chunk {
  * @size: bytes that the device may write into a buffer
  * @nr_buffers: number of buffers in @buffers
  * @posted: buffers were offered to the device and it was not told yet
- * @lost: buffers that could not be offered to the device again
+ * @lost: buffers that could not be offered to the device since it was started
  *
  * Protected by the lock of what it is part of.
  */
@@ -509,6 +512,7 @@ void sst_queue_recover(struct sst_queue *q);
 void sst_queue_callback(struct virtqueue *vq);
 void sst_wake_all(struct sst_device *sst);
 void sst_ask_reset(struct sst_device *sst, const char *reason, unsigned long not_before);
+int sst_prepare_shutdown(struct device *dev);
 
 int sst_claim(struct sst_file *file, unsigned int wanted,
 	      struct list_head *batch, unsigned int how);

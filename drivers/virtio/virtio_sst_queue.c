@@ -46,6 +46,12 @@
 /* Files, or waiting callers, that are woken between two holds of a queue's lock */
 #define SST_WAKE_BATCH		8
 
+/*
+ * Times that responses are taken between two looks at anything else: a device must
+ * not keep a CPU busy by sending more and more of them.
+ */
+#define SST_RESPONSE_PASSES	16
+
 /* Buffers on the response queue: as many as there is room for in 32 KiB */
 #define SST_RESPONSE_BUFFERS	7
 
@@ -302,8 +308,8 @@ static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 	}
 
 	q->stats.responses++;
-	if (slot->response->request_id != cpu_to_le64(sst_slot_id(slot)) ||
-	    slot->response->user_data != slot->user_data) {
+	if (slot->answer->request_id != cpu_to_le64(sst_slot_id(slot)) ||
+	    slot->answer->user_data != slot->user_data) {
 		q->stats.mismatches++;
 		sst_dbg(q->sst, "response to request %#llx has another ID or user_data\n",
 			sst_slot_id(slot));
@@ -313,6 +319,7 @@ static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 static void sst_late(struct sst_queue *q, u64 id)
 {
 	q->stats.late++;
+	q->silence = 0;
 	sst_dbg(q->sst, "late response to request %#llx\n", id);
 }
 
@@ -338,12 +345,12 @@ static void sst_zombie_returned(struct sst_queue *q, struct sst_slot *slot, u32 
 static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
 			      u32 length, struct sst_wakeups *wakeups)
 {
-	q->silence = 0;
 	if (slot->state == SST_SLOT_ZOMBIE) {
 		sst_zombie_returned(q, slot, length, wakeups);
 	} else if (!length) {
 		slot->state = SST_SLOT_AWAIT;
 	} else {
+		q->silence = 0;
 		sst_slot_check(q, slot, length, wakeups);
 		sst_slot_complete(q, slot, wakeups);
 	}
@@ -379,7 +386,9 @@ static void sst_response_unmatched(struct sst_queue *q, u64 id)
 
 /*
  * The device has put a response on the response queue. If the request's chain is
- * not back yet, the slot has to wait for it as a ZOMBIE.
+ * not back yet, the slot has to wait for it as a ZOMBIE. Until then the device may
+ * write to the slot's response, and unmapping it may do so; but it has read the
+ * request.
  */
 static void sst_response_received(struct sst_queue *q, const struct sst_response *response,
 				  u32 length, struct sst_wakeups *wakeups)
@@ -401,7 +410,9 @@ static void sst_response_received(struct sst_queue *q, const struct sst_response
 	}
 
 	q->silence = 0;
-	memcpy(slot->response, response, length);
+	if (slot->state == SST_SLOT_BUSY)
+		slot->answer = (struct sst_response *)slot->request;
+	memcpy(slot->answer, response, length);
 	sst_slot_check(q, slot, length, wakeups);
 	if (slot->state == SST_SLOT_AWAIT) {
 		sst_slot_complete(q, slot, wakeups);
@@ -411,10 +422,15 @@ static void sst_response_received(struct sst_queue *q, const struct sst_response
 	}
 }
 
+static bool sst_queue_broken(const struct sst_queue *q)
+{
+	return virtqueue_is_broken(q->vq) || virtqueue_is_broken(q->responses.vq);
+}
+
 /* A queue that takes no more requests, whatever becomes free */
 static bool sst_queue_failed(const struct sst_queue *q)
 {
-	return virtqueue_is_broken(q->vq) || q->overdue > q->capacity / 2;
+	return sst_queue_broken(q) || q->overdue > q->capacity / 2;
 }
 
 static bool sst_queue_collect_requests(struct sst_queue *q, struct sst_wakeups *wakeups)
@@ -440,10 +456,11 @@ static bool sst_queue_collect_requests(struct sst_queue *q, struct sst_wakeups *
 /* Its interrupts stay on: it is seldom used, and looked at by the way. */
 static bool sst_queue_collect_responses(struct sst_queue *q, struct sst_wakeups *wakeups)
 {
+	unsigned int budget = q->responses.nr_buffers;
 	struct sst_response *response;
 	u32 length;
 
-	while (sst_wakeups_have_room(wakeups)) {
+	while (budget-- && sst_wakeups_have_room(wakeups)) {
 		response = virtqueue_get_buf(q->responses.vq, &length);
 		if (!response)
 			return false;
@@ -455,11 +472,16 @@ static bool sst_queue_collect_responses(struct sst_queue *q, struct sst_wakeups 
 	return true;
 }
 
-/* Returns true if @wakeups is full and there may be more to collect. */
-static bool sst_queue_collect(struct sst_queue *q, struct sst_wakeups *wakeups)
+/*
+ * Returns true if there may be more to collect, after a pause. @passes counts how
+ * often there was too much on the response queue.
+ */
+static bool sst_queue_collect(struct sst_queue *q, struct sst_wakeups *wakeups,
+			      unsigned int *passes)
 {
 	return sst_queue_collect_requests(q, wakeups) ||
-	       sst_queue_collect_responses(q, wakeups);
+	       (sst_queue_collect_responses(q, wakeups) &&
+		++*passes < SST_RESPONSE_PASSES);
 }
 
 /*
@@ -469,19 +491,24 @@ static bool sst_queue_collect(struct sst_queue *q, struct sst_wakeups *wakeups)
 static void sst_queue_drain(struct sst_queue *q, bool interrupt)
 {
 	struct sst_wakeups wakeups = {};
+	unsigned int passes = 0;
 	unsigned long flags;
 	bool kick = false;
-	bool more = false;
+	bool more;
 
 	rcu_read_lock();
 	do {
 		spin_lock_irqsave(&q->lock, flags);
-		more = !q->stopped && sst_queue_collect(q, &wakeups);
+		more = !q->stopped && sst_queue_collect(q, &wakeups, &passes);
 		if (!q->stopped && !more) {
 			kick = sst_inbox_kick_prepare(&q->responses);
 			q->stats.interrupts += interrupt;
-			/* Who waits has to be told, by one who may take more locks. */
-			if (interrupt && virtqueue_is_broken(q->vq))
+			/*
+			 * Who waits for a broken queue has to be told, by one who
+			 * may take more locks.
+			 */
+			if (passes >= SST_RESPONSE_PASSES ||
+			    (interrupt && sst_queue_broken(q)))
 				sst_queue_arm(q, jiffies);
 		}
 		spin_unlock_irqrestore(&q->lock, flags);
@@ -579,14 +606,18 @@ static bool sst_queue_expire(struct sst_queue *q, struct sst_wakeups *wakeups,
 	return false;
 }
 
-/* Why the device should be reset, or NULL */
+/* Why the driver should reset the device, or NULL */
 static const char *sst_queue_trouble(const struct sst_queue *q)
 {
-	if (virtqueue_is_broken(q->vq))
+	unsigned int reset_after = READ_ONCE(sst_reset_after);
+
+	if (!reset_after)
+		return NULL;
+	if (sst_queue_broken(q))
 		return "broken virtqueue";
 	if (sst_queue_failed(q))
 		return "too many requests overdue";
-	return q->silence >= READ_ONCE(sst_reset_after) ? "requests overdue in a row" : NULL;
+	return q->silence >= reset_after ? "requests overdue in a row" : NULL;
 }
 
 /* Returns true if those who wait have to be told that the queue has failed. */
@@ -597,7 +628,7 @@ static bool sst_queue_judge(struct sst_queue *q)
 	if (q->stopped || q->held)
 		return false;
 
-	trouble = READ_ONCE(sst_reset_after) ? sst_queue_trouble(q) : NULL;
+	trouble = sst_queue_trouble(q);
 	if (trouble)
 		sst_ask_reset(q->sst, trouble, q->sst->reset_at);
 	return !trouble && sst_queue_failed(q);
@@ -679,7 +710,8 @@ static void sst_chunk_free(struct sst_chunk *chunk)
 static struct sst_chunk *sst_chunk_alloc(struct sst_queue *q, gfp_t gfp)
 {
 	size_t alignment = max(dma_get_cache_alignment(), SMP_CACHE_BYTES);
-	size_t request_size = ALIGN(sizeof(struct sst_request), alignment);
+	/* A response that comes early has to fit there as well. */
+	size_t request_size = ALIGN(sizeof(struct sst_response), alignment);
 	size_t slot_size = request_size + ALIGN(sizeof(struct sst_response), alignment);
 	struct sst_chunk *chunk;
 
@@ -840,8 +872,14 @@ static int sst_claim_free(struct sst_file *file, unsigned int wanted,
 	int n = 0;
 	int ret;
 
+	/* No more than that can be submitted. */
+	wanted = min(wanted, READ_ONCE(q->capacity));
+
 	spin_lock_irq(&q->lock);
 	ret = sst_failure(file);
+	/* It may be time for a reset that nobody has asked for yet. */
+	if (ret == -EIO && READ_ONCE(sst_reset_after))
+		sst_queue_arm(q, jiffies);
 	while (!ret && n < wanted && file->used < file->limit && !list_empty(&q->free)) {
 		slot = sst_slot_take_free(q);
 		list_add_tail(&slot->node, batch);
@@ -938,6 +976,7 @@ static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
 	if (slot->last_serial != file->serial)
 		memset(slot->response, 0, sizeof(*slot->response));
 	slot->last_serial = file->serial;
+	slot->answer = slot->response;
 	slot->clock_runs = false;
 	slot->overdue = false;
 	slot->kicked = false;
@@ -1311,10 +1350,12 @@ int sst_wait(struct sst_file *file, struct sst_slot *slot, struct list_head *bat
 	int ret = 0;
 
 	/*
-	 * A suspension is no signal. Who is interrupted too late takes the
-	 * response.
+	 * A suspension is no signal, even if it comes as one. Who is interrupted
+	 * too late takes the response.
 	 */
-	wait_event_freezable(slot->wait, sst_slot_ended(q, slot));
+	while (wait_event_freezable(slot->wait, sst_slot_ended(q, slot)) &&
+	       try_to_freeze())
+		recalc_sigpending();
 
 	spin_lock_irq(&q->lock);
 	if (sst_slot_in_flight(slot)) {
@@ -1470,6 +1511,8 @@ void sst_inbox_stock(struct sst_inbox *inbox)
 	unsigned int i;
 
 	inbox->lost = 0;
+	/* The device may have written to them before it was reset. */
+	memset(inbox->buffers, 0, inbox->nr_buffers * inbox->stride);
 	for (i = 0; i < nr; i++)
 		sst_inbox_post(inbox, inbox->buffers + i * inbox->stride);
 }
@@ -1558,7 +1601,7 @@ void sst_queue_attach(struct sst_queue *q, struct virtqueue *requests,
 	 * An indirect table saves descriptors, but falls back to direct ones
 	 * when memory is short: what counts is what always fits.
 	 */
-	q->capacity = min(size / SST_CHAIN_LENGTH, SST_QUEUE_CAPACITY_MAX);
+	WRITE_ONCE(q->capacity, min(size / SST_CHAIN_LENGTH, SST_QUEUE_CAPACITY_MAX));
 	q->silence = 0;
 	q->timeout_armed = false;
 	q->stopped = false;
@@ -1612,12 +1655,13 @@ void sst_queue_hold(struct sst_queue *q)
 void sst_queue_detach(struct sst_queue *q)
 {
 	struct sst_wakeups wakeups = {};
+	unsigned int passes = 0;
 	bool more;
 
 	rcu_read_lock();
 	do {
 		spin_lock_irq(&q->lock);
-		more = sst_queue_collect(q, &wakeups);
+		more = sst_queue_collect(q, &wakeups, &passes);
 		if (!more)
 			q->stopped = true;
 		spin_unlock_irq(&q->lock);
@@ -1658,7 +1702,11 @@ static void sst_slot_recover(struct sst_queue *q, struct sst_slot *slot,
 			     struct sst_wakeups *wakeups)
 {
 	list_del_init(&slot->busy_node);
+	q->occupied--;
 	if (slot->state == SST_SLOT_ZOMBIE) {
+		q->zombies--;
+		if (slot->overdue)
+			q->overdue--;
 		if (slot->file)
 			slot->state = SST_SLOT_DONE;
 		else
@@ -1699,9 +1747,6 @@ void sst_queue_recover(struct sst_queue *q)
 		sst_wake(q, &wakeups);
 		spin_lock_irq(&q->lock);
 	}
-	q->occupied = 0;
-	q->zombies = 0;
-	q->overdue = 0;
 	spin_unlock_irq(&q->lock);
 	sst_wake(q, &wakeups);
 	rcu_read_unlock();
