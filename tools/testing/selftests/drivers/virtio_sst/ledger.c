@@ -337,7 +337,7 @@ static unsigned int settle(const struct options *o, const struct ledger *ledger)
 		errors++;
 		fprintf(stderr, "# no request was in flight when it mattered\n");
 	}
-	printf("# %u requests, %u ended, %u of them by time-out and %u by other errors of the driver\n",
+	printf("# %u requests, %u ended, %u of them by time-out, %u by the driver otherwise\n",
 	       ledger->sent, ledger->ended, ledger->timeouts, ledger->aborted);
 	printf("# %u closed, %u errors\n", ledger->closed, errors);
 	return errors;

@@ -256,16 +256,16 @@ static inline bool sst_stats_balance(void)
 {
 	static const char *const ways[] = {
 		"responses", "timeouts", "malformed", "abandoned", "cancelled", "aborted",
-		"in_flight",
+		"in_flight", NULL
 	};
+	const char *const *way;
 	long long sum = 0;
-	unsigned int i;
 	char text[4096];
 
 	if (sst_attr_get("stats", text, sizeof(text)) < 0)
 		return false;
-	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
-		sum += sst_stat_in(text, ways[i]);
+	for (way = ways; *way; way++)
+		sum += sst_stat_in(text, *way);
 	return sst_stat_in(text, "requests") == sum;
 }
 
