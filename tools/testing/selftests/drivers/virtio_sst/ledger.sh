@@ -75,7 +75,7 @@ run "closed all the time with requests in flight" -p 4 -d 16 -n "$requests" -c
 run "in one call, interrupted" -p 6 -d 8 -n "$requests" -o -i
 if [ -n "${SST_SERIAL:-}" ]; then
 	# Each of those that take long holds up all others.
-	run "cancelled all the time" -p 2 -d 4 -n "$((requests / 20))" -o -k -t
+	run "cancelled all the time" -p 2 -d 4 -n "$((requests / 4))" -o -k -t
 else
 	run "cancelled all the time" -p 6 -d 16 -n "$requests" -o -k
 fi
