@@ -24,10 +24,11 @@ as_root() {
 	fi
 }
 
-# Installs the given packages; fails when apt cannot.
+# Installs the given packages, after who else is installing some; fails when apt
+# cannot.
 apt_install() {
-	as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get -qy install --no-install-recommends "$@" </dev/null >&2
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=600 \
+		install --no-install-recommends "$@" </dev/null >&2
 }
 
 # Installs those of the given packages that are missing, with fresh package
