@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make [KDIR=…]     builds the module virtio-sst.ko for the running (or that) kernel
+# make [KDIR=…]     builds the module virtio-sst.ko for the running (or that) kernel;
+#                   O=… is where that was built, if not in KDIR
 # make install      installs it there
 # make tools        builds the tools
+# make patches      makes the series for a kernel tree in patches/
 # make clean        removes what was built, for whatever kernel
 #
 # ARCH, CROSS_COMPILE and LLVM are the kernel's own.
@@ -26,6 +28,7 @@ endif
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 kbuild = $(MAKE) -C $(KDIR) M=$(sst-top)
+built = $(or $(O),$(KDIR))
 
 # What the kernel's make leaves, with the link to the module; it cleans up itself
 # only where the KDIR of the build is given.
@@ -41,7 +44,7 @@ modules: headers
 install: modules
 	$(kbuild) DEPMOD=true modules_install
 	depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") \
-		"$$(sed -n 's/^#define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)"
+		"$$(sed -n 's/^#define UTS_RELEASE "\(.*\)"/\1/p' $(built)/include/generated/utsrelease.h)"
 
 tools:
 	$(MAKE) -C $(sst-top)/tools/virtio/sst
@@ -50,10 +53,12 @@ clean:
 	@rm -f $(foreach dir,. drivers/virtio drivers/virtio/tests,$(products:%=$(sst-top)/$(dir)/%))
 	$(MAKE) -C $(sst-top)/tools/virtio/sst clean
 
-headers:
-	@[ -e $(KDIR)/Makefile ] || { echo "$(KDIR): no kernel headers there; \
-	install them (Debian: linux-headers-$$(uname -r)) or give KDIR=…" >&2; exit 1; }
+patches:
+	$(sst-top)/scripts/make-patches
 
-.PHONY: all modules install tools clean headers
+headers:
+	@$(sst-top)/scripts/check-headers "$(KDIR)" "$(built)" "$(ARCH)"
+
+.PHONY: all modules install tools clean patches headers
 
 endif

@@ -357,9 +357,9 @@ static void on_stuck(int number)
 static int print_usage(void)
 {
 	fprintf(stderr,
-		"usage: ledger [-p PROCESSES] [-n REQUESTS] [-d DEPTH] [-r SEED] [-s] [-i] [-c] [-t] [-b] [-o] [-k] [-w COMMAND]\n"
+		"usage: ledger [-p PROCESSES] [-n REQUESTS] [-d DEPTH] [-r SEED] [-sictbokw]\n"
 		"-s one shared file, -i interrupted, -c closes, -t time-outs, -b nonblocking,\n"
-		"-o some requests in one call, -k cancels, -w what goes on meanwhile\n");
+		"-o some requests in one call, -k cancels, -w COMMAND what goes on meanwhile\n");
 	return 2;
 }
 

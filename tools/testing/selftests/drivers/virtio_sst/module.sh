@@ -64,7 +64,8 @@ echo "$old" >/sys/bus/virtio/drivers/virtio-sst/bind
 check "the number is used again" both_devices
 dmesg -C
 unload
-statistics=$(dmesg | grep -c 'virtio-sst sst[01]: Statistics: requests 0 responses 0 events 0 errors 0$')
+nothing='requests 0 responses 0 events 0 errors 0'
+statistics=$(dmesg | grep -c "virtio-sst sst[01]: Statistics: $nothing\$")
 check "removal logs the statistics" [ "$statistics" -eq 2 ]
 dmesg -C
 load virtio_id=38 max_devices=1
@@ -74,7 +75,8 @@ unload
 dmesg -C
 load virtio_id=38 request_timeout=1234 debug=1
 check "request_timeout: the devices have it" shows $class/sst1/request_timeout_ms 1234
-check "debug: the log has the devices" sh -c 'dmesg | grep -q "virtio-sst sst1: wire version 0x10000, device id"'
+check "debug: the log has the devices" \
+	sh -c 'dmesg | grep -q "virtio-sst sst1: wire version 0x10000, device id"'
 unload
 check "request_timeout=0 is refused" refused request_timeout=0 request_timeout
 check "request_timeout=86400001 is refused" refused request_timeout=86400001 request_timeout

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-only
+my $tests = 'tools/testing/selftests/drivers/virtio_sst';
+
+files('Documentation/userspace-api/virtio_sst_states.rst', map { "$tests/$_" } qw(
+	ioctl_test.c
+	ledger.c
+	ledger.sh
+	reset_test.c
+	response_test.c
+	state_test.c
+));
+replace("$tests/Makefile", 'file_test ioctl_test lifecycle_test reset_test response_test state_test',
+	'file_test lifecycle_test');
+lines("$tests/Makefile", '^TEST_GEN_PROGS_EXTENDED');
+replace("$tests/Makefile", 'ledger.sh module.sh', 'module.sh');
+replace("$tests/.gitignore", "/$_\n", '') for qw(
+	ioctl_test ledger reset_test response_test state_test
+);
+paragraphs('Documentation/userspace-api/virtio_sst.rst', 'Documentation/userspace-api/virtio_sst_states.rst has');
