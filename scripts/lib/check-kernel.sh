@@ -172,6 +172,28 @@ build_random() {
 		tree_make prepare modules_prepare >/dev/null 2>&1 && tree_make W=1 drivers/virtio/
 }
 
+# Builds the module outside of the kernel's tree for the machine $1, whose kernel has
+# been configured; what follows is given to make.
+build_outside() {
+	local arch=$1
+	shift
+	rm -rf "$work/outside"
+	copy_module "$work/outside"
+	tree_make "$@" prepare modules_prepare >/dev/null 2>&1 &&
+		env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$work/outside" KDIR="$tree" \
+			O="$work/build-$arch" ARCH="$arch" KBUILD_MODPOST_WARN=1 "$@" >"$work/outside.log" 2>&1 &&
+		[ -s "$work/outside/virtio-sst.ko" ] && return
+	cat "$work/outside.log"
+	return 1
+}
+
+# Builds the module with LLVM, for a kernel of LLVM's.
+build_with_llvm() {
+	local arch=x86_64
+	rm -rf "$work/build-$arch"
+	configure "$arch" '' && tree_make LLVM="-$1" olddefconfig >/dev/null && build_outside "$arch" LLVM="-$1"
+}
+
 # Builds the selftests as a kernel developer does.
 build_kselftests() {
 	local arch=x86_64
@@ -188,8 +210,9 @@ render_htmldocs() {
 }
 
 suite_patches-all() {
-	local arch seed
-	need_packages git perl sparse libelf-dev libssl-dev bc flex bison rsync python3-sphinx python3-yaml \
+	local arch seed llvm
+	llvm=$(apt-cache pkgnames clang- | sed -n 's/^clang-\([0-9]*\)$/\1/p' | sort -n | tail -n 1)
+	need_packages "clang-$llvm" "lld-$llvm" "llvm-$llvm" git perl sparse libelf-dev libssl-dev bc flex bison rsync python3-sphinx python3-yaml \
 		gcc-s390x-linux-gnu gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu
 	start_tap
 	patch_tests all
@@ -197,6 +220,8 @@ suite_patches-all() {
 	for arch in x86_64 arm64 riscv s390; do
 		test_that "$arch: builds as a module and built in, with sparse" silent build_both "$arch"
 	done
+	test_that "riscv: the module outside of the tree" build_outside riscv CROSS_COMPILE=riscv64-linux-gnu-
+	test_that "LLVM=-$llvm: the module outside of the tree" build_with_llvm "$llvm"
 	for ((seed = 1; seed <= 16; seed++)); do
 		test_that "a random configuration, seed $((seed * 4099))" silent build_random x86_64 $((seed * 4099))
 	done
