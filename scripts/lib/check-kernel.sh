@@ -146,12 +146,15 @@ applies_without_git() {
 	"$top/scripts/apply-patches" "$work/bare" && cmp "$top/drivers/virtio/virtio_sst.c" "$work/bare/drivers/virtio/virtio_sst.c"
 }
 
-# Builds the driver for the machine $1 in both ways, with sparse.
+# Builds the driver for the machine $1 in both ways, with sparse, which does not know
+# the newer names of the RISC-V instruction sets. The kernel's vdso is built on the way.
 build_both() {
-	local arch=$1 value
+	local arch=$1 value sparse=1
+	[ "$arch" != riscv ] || sparse=0
 	for value in m y; do
 		configure "$1" "VIRTIO_SST=$value" && tree_make prepare modules_prepare >/dev/null 2>&1 &&
-			tree_make W=1 C=1 CHECK="sparse -include $top/scripts/lib/sparse.h" drivers/virtio/ || return
+			tree_make W=1 C=$sparse CHECK="sparse -include $top/scripts/lib/sparse.h" \
+				drivers/virtio/ 2>&1 | sed '/\/vdso\//d' || return
 	done
 }
 
