@@ -5,6 +5,8 @@
 # make install      installs it there
 # make tools        builds the tools
 # make patches      makes the series for a kernel tree in patches/
+# make deb          makes the Debian packages in dist/
+# make apt-repo     makes dist/ an archive that apt can install them from
 # make clean        removes what was built, for whatever kernel
 #
 # ARCH, CROSS_COMPILE and LLVM are the kernel's own.
@@ -56,9 +58,15 @@ clean:
 patches:
 	$(sst-top)/scripts/make-patches
 
+deb:
+	$(sst-top)/scripts/make-packages
+
+apt-repo: deb
+	$(sst-top)/scripts/make-packages --archive
+
 headers:
 	@$(sst-top)/scripts/check-headers "$(KDIR)" "$(built)" "$(ARCH)"
 
-.PHONY: all modules install tools clean patches headers
+.PHONY: all modules install tools clean patches deb apt-repo headers
 
 endif
