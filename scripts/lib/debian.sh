@@ -4,54 +4,25 @@
 # Makes a Debian 13 system in the cache, with QEMU, Debian's own kernels, and what
 # modules are built with for them: the same one whatever the machine has.
 #
-# $cache/debian/SUITE_KEY                   the system; KEY stands for this file,
-#                                           which says how it is made. It is done
-#                                           when it has a file "complete"
-# $cache/debian/SUITE_KEY/kernels/KERNEL    a kernel of it: its image, the modules
+# $cache/debian/trixie_KEY                  the system; KEY stands for this file and
+#                                           the system it starts from, which say how
+#                                           it is made. Done when it has "complete"
+# $cache/debian/trixie_KEY/kernels/KERNEL   a kernel of it: its image, the modules
 #                                           that guests boot with, a list of them,
 #                                           and "headers", a link to be followed
 #                                           inside. Done when it has "complete"
-# $cache/debian/SUITE_KEY/work              for builds inside
+# $cache/debian/trixie_KEY/work             for builds inside
 #
 # These are the caller's, the rest is root's. What is made is not made again when
 # Debian has newer packages.
 
-# shellcheck source=kernel.sh
-. "${BASH_SOURCE[0]%/*}/kernel.sh"
-
-PATH=$PATH:/usr/sbin
+# shellcheck source=debian-base.sh
+. "${BASH_SOURCE[0]%/*}/debian-base.sh"
 
 debian_suite=trixie
 debian_packages='qemu-system-x86 gcc make kmod busybox-static'
-debian_log=$cache/debian/log
 # The modules that a kernel finds its root and its devices with
 boot_modules='9p 9pnet_virtio virtio_console virtio_pci virtio_mmio'
-
-# Runs a command, its output going to the log, and ends the script if it fails.
-debian_do() {
-	"$@" >>"$debian_log" 2>&1 || die "$1 failed, see $debian_log: $(tail -n 1 "$debian_log")"
-}
-
-# Prints the address of the machine's main archive of Debian in the way that
-# debootstrap takes it: it knows no list of mirrors.
-debian_address() {
-	local address
-	address=$(archive_address main)
-	[[ $address != mirror+file:* ]] || address=$(awk '/^[a-z]/ { print $1; exit }' "${address#mirror+file:}")
-	[ -n "$address" ] || die "this machine's apt has no archive of Debian"
-	echo "$address"
-}
-
-# Runs a command inside the system $2, with none of the caller's environment but
-# with the machine's /proc; $1 is the command to become root with.
-# shellcheck disable=SC2016 # the shell expands it
-chroot_debian() {
-	local become=$1 root=$2
-	shift 2
-	$become unshare --mount sh -e -c 'mount --rbind /proc "$1/proc"; exec chroot "$@"' sh "$root" \
-		env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-		${http_proxy:+http_proxy="$http_proxy"} "$@"
-}
 
 # Runs a command inside the system $1. Who isn't root is called root there, but may
 # write only to what is the caller's outside.
@@ -70,29 +41,26 @@ debian_install() {
 	debian_do chroot_debian as_root "$root" apt-get clean
 }
 
-# Makes the apt of the system $1 know the suites that have kernel $2.
+# Makes the apt of the system $1 know the suites that have kernel $2, and what they
+# have now.
 add_suites() {
-	local list
-	list=$(kernel_sources_list "$2")
-	[ -n "$list" ] || die "this machine's apt has no archive of Debian to take Linux $2 from"
-	debian_do as_root cp /etc/resolv.conf "$1/etc/resolv.conf"
-	debian_do as_root tee "$1/etc/apt/sources.list.d/linux-$2.list" <<<"$list"
+	local sources
+	sources=$(kernel_suites "$2" | awk -v own="$debian_suite" '$2 !~ "^" own' | debian_sources)
+	debian_do as_root tee "$1/etc/apt/sources.list.d/linux-$2.list" <<<"$sources"
+	share_resolver "$1"
 	debian_do chroot_debian as_root "$1" apt-get -q update
 }
 
-# Makes the system $1. QEMU is in the suite of kernel 7.3.
+# Makes the system $2 from the pristine one $1. QEMU is in the suite of kernel 7.3.
 make_debian() {
-	local address
-	address=$(debian_address)
-	debian_do as_root rm -rf --one-file-system "$1"
-	debian_do as_root debootstrap --variant=minbase \
-		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$debian_suite" "$1" "$address"
-	add_suites "$1" 7.3
+	debian_do as_root rm -rf --one-file-system "$2"
+	copy_debian "$1" "$2"
+	add_suites "$2" 7.3
 	# shellcheck disable=SC2086 # a list of words
-	debian_install "$1" $debian_packages
-	debian_do as_root mkdir "$1/work" "$1/kernels"
-	debian_do as_root chown "$(id -u)" "$1" "$1/work" "$1/kernels"
-	touch "$1/complete"
+	debian_install "$2" $debian_packages
+	debian_do as_root mkdir "$2/work" "$2/kernels"
+	debian_do as_root chown "$(id -u)" "$2" "$2/work" "$2/kernels"
+	touch "$2/complete"
 }
 
 # Prints the newest release of kernel $2 that the apt of the system $1 knows.
@@ -149,7 +117,7 @@ add_kernel() {
 	local root=$1 folder=$1/kernels/$2 release unpacked
 	add_suites "$root" "$2"
 	release=$(kernel_release "$root" "$2")
-	[ -n "$release" ] || die "Debian has no linux-headers-$2…-amd64 there: $(kernel_sources_list "$2")"
+	[ -n "$release" ] || die "no linux-headers-$2…-amd64 in Debian's $(kernel_suites "$2" | tr "\n" " ")"
 	debian_install "$root" "linux-headers-$release"
 	unpacked=$(mktemp -d "$root/work/kernel.XXXXXX")
 	debian_do unpack_kernel "$root" "$release" "$unpacked"
@@ -163,17 +131,15 @@ add_kernel() {
 
 # Prints the folder of the system with kernel $1, made if need be.
 debian_system() {
-	local root
-	need_packages debootstrap debian-archive-keyring xz-utils kmod
-	root=$cache/debian/${debian_suite}_$(short_hash <"${BASH_SOURCE[0]}")
-	mkdir -p "$cache/debian"
+	local base root
+	need_packages xz-utils kmod
+	base=$(debian_base "$debian_suite")
+	root=$cache/debian/${debian_suite}_$({ cat "${BASH_SOURCE[0]}" && echo "$base"; } | short_hash)
 	(
 		flock 9
-		[ -n "${http_proxy:-}" ] || eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
-		export http_proxy
 		if [ ! -e "$root/complete" ]; then
-			say "making a Debian system with QEMU (a minute or two)"
-			make_debian "$root"
+			say "making a Debian system with QEMU (a minute)"
+			make_debian "$base" "$root"
 			prune_cache "$cache/debian/$debian_suite" "$root" as_root
 		fi
 		if [ ! -e "$root/kernels/$1/complete" ]; then
