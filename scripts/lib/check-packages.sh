@@ -11,13 +11,21 @@ make_packages() {
 	"$2/scripts/make-packages" --output "$1"
 }
 
-# Runs lintian, which says something only if it finds something. It is that of a clean
-# Debian $1, since each release knows more.
-lintian_is_silent() {
-	local root=$work/lintian-$1
-	system_with_packages "$1" "$root" &&
-		in_system "$root" apt-get -qqy --no-install-recommends install lintian >"$work/apt.log" 2>&1 || return
-	silent in_system "$root" sh -c 'lintian --allow-root -EiIL +pedantic /packages/*.changes'
+# Builds the packages in a clean Debian $1, with nothing but what they say they need, and
+# runs its lintian, which says something only if it finds something.
+builds_and_lints() {
+	local root=$work/lintian-$1 status=0
+	{
+		system_with_packages "$1" "$root" &&
+			in_system "$root" apt-get -qqy --no-install-recommends install lintian dpkg-dev &&
+			in_system "$root" sh -c 'cd /tmp && apt-get -qqy build-dep /packages/*.dsc &&
+				dpkg-source -x /packages/*.dsc source && cd source &&
+				DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc'
+	} >"$work/apt.log" 2>&1 || { tail -n 20 "$work/apt.log"; status=1; }
+	[ "$status" != 0 ] ||
+		silent in_system "$root" sh -c 'lintian --allow-root -EiIL +pedantic /tmp/*.changes' || status=1
+	as_root rm -rf --one-file-system "$root"
+	return "$status"
 }
 
 # Builds the packages once more, in another folder, at another time, and as somebody
@@ -104,7 +112,7 @@ leaves_nothing() {
 # Installs, upgrades and removes the packages in a clean Debian $1 with the packages of
 # kernel headers $2.
 package_tests() {
-	local suite=$1 root=$work/root-$1 headers
+	local suite=$1 root=$work/root-$1 headers release
 	read -ra headers <<<"$2"
 	test_that "$suite: a clean system" system_with_packages "$suite" "$root"
 	test_that "$suite: headers: $2" install_in "$root" dkms "${headers[@]}"
@@ -112,6 +120,9 @@ package_tests() {
 	test_that "$suite: apt install ./…deb" \
 		install_in "$root" /packages/virtio-sst-d{kms,ev}_"$version"_all.deb "/packages/virtio-sst-tools_${version}_amd64.deb"
 	test_that "$suite: DKMS builds for the installed kernels" built_for "$root"
+	for release in 5.10.0-30-amd64 6.0.0-6-amd64; do
+		test_that "$suite: DKMS refuses $release" dkms_refuses "$root" "$release"
+	done
 	test_that "$suite: the group sst" in_system "$root" getent group sst
 	test_that "$suite: a program finds the headers" compiles_program "$root"
 	test_that "$suite: upgrade" upgrades "$root"
@@ -139,6 +150,16 @@ dkms_takes() {
 	done
 }
 
+# Succeeds if DKMS in the system $1 does not build for a kernel of the release $2, and
+# says why.
+dkms_refuses() {
+	local output status=0
+	output=$(in_system "$1" sh -c 'dkms build "virtio-sst/$1" -k "$2" --kernelsourcedir \
+		"$(ls -d /usr/src/linux-headers-*-amd64 | head -n 1)"' sh "$version" "$2" 2>&1) || status=$?
+	echo "status $status: $output"
+	[ "$status" = 77 ] && grep -q BUILD_EXCLUSIVE <<<"$output"
+}
+
 # Makes an archive of the packages, and installs from it by name, in the system $1.
 installs_by_name() {
 	"$top/scripts/make-packages" --output "$work/packages" --archive | grep '^  deb ' &&
@@ -154,8 +175,7 @@ start_packages() {
 	test_that "make deb" make_packages "$work/packages" "$top"
 	test_that "the same packages when built again" same_packages_twice
 	for suite in bookworm trixie; do
-		test_that "lintian of $suite finds nothing" lintian_is_silent "$suite"
-		as_root rm -rf --one-file-system "$work/lintian-$suite"
+		test_that "$suite: the packages build, and lintian finds nothing" builds_and_lints "$suite"
 	done
 }
 
