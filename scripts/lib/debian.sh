@@ -22,7 +22,7 @@
 debian_suite=trixie
 debian_packages='qemu-system-x86 gcc make kmod busybox-static'
 # The modules that a kernel finds its root and its devices with
-boot_modules='9p 9pnet_virtio virtio_console virtio_pci virtio_mmio'
+boot_modules='9p 9pnet_virtio overlay virtio_console virtio_pci virtio_mmio'
 
 # Runs a command inside the system $1. Who isn't root is called root there, but may
 # write only to what is the caller's outside.
@@ -96,10 +96,11 @@ module_files() {
 	done | awk '!seen[$0]++'
 }
 
-# Takes what guests boot from the unpacked packages $1 into the folder $2.
+# Takes what guests boot from the unpacked or installed packages in $1 into the folder
+# $2. Kernels for RISC-V are not called vmlinuz.
 take_kernel() {
 	local file name
-	find "$1" -name 'vmlinuz*' -exec cp {} "$2/vmlinuz" \;
+	find "$1/boot" "$1/usr/lib/modules" -type f \( -name 'vmlinuz*' -o -name 'vmlinux-*' \) -exec cp {} "$2/vmlinuz" \; 2>/dev/null
 	[ -e "$2/vmlinuz" ] || die "no kernel in Debian's packages"
 	# shellcheck disable=SC2086 # a list of words
 	for file in $(module_files "$1" $boot_modules); do
@@ -129,7 +130,8 @@ add_kernel() {
 	touch "$folder/complete"
 }
 
-# Prints the folder of the system with kernel $1, made if need be.
+# Prints the folder of the system with kernel $1, or with QEMU alone if that is empty,
+# made if need be.
 debian_system() {
 	local base root
 	need_packages xz-utils kmod
@@ -142,7 +144,7 @@ debian_system() {
 			make_debian "$base" "$root"
 			prune_cache "$cache/debian/$debian_suite" "$root" as_root
 		fi
-		if [ ! -e "$root/kernels/$1/complete" ]; then
+		if [ -n "$1" ] && [ ! -e "$root/kernels/$1/complete" ]; then
 			say "adding Debian's Linux $1 to it"
 			add_kernel "$root" "$1"
 		fi

@@ -32,11 +32,15 @@ give_up() {
 	power_off
 }
 
-# Loads the module and waits for its devices.
+# Loads the module, or leaves it to udev, and waits for its devices.
 load_module() {
 	local last=/dev/sst$((devices - 1)) i
-	# shellcheck disable=SC2086 # the parameters are words
-	insmod "$SST_MODULE" $SST_MODULE_ARGS || give_up "the module cannot be loaded"
+	if [ "$load_module" = udev ]; then
+		udevadm settle
+	else
+		# shellcheck disable=SC2086 # the parameters are words
+		insmod "$SST_MODULE" $SST_MODULE_ARGS || give_up "the module cannot be loaded"
+	fi
 	[ "$devices" -gt 0 ] || return
 	for ((i = 0; i < 100; i++)); do
 		[ ! -e "$last" ] || return

@@ -11,7 +11,9 @@
 #   set_own_option  takes the value $2 of one of its options $1
 #   provide_kernel  fetches or builds the kernel, and sets $build to the folder
 #                   that keeps the module's builds for it
-#   make_modules    builds the modules in $1, a copy of the sources inside $build
+#   make_modules    builds the modules in $1, a copy of the sources inside $build;
+#                   not called if provide_kernel has set $built_module to the file
+#                   of a module that was built already
 #   start_guest     starts the guest with start(), its log going to $run/log and
 #                   the command's output to the pipes $run/stdout and $run/stderr
 # and then calls run_in_guest.
@@ -30,7 +32,7 @@ report_pattern+='|DEBUG_LOCKS_WARN_ON|general protection'
 allowed_pattern='^$'
 
 cpus=2 mem=512M pin='' virtio_id=4162 load_module=yes module_args='' timeout=300 log=''
-backends=() backend_needs='' sockets=() jobs=() build='' building='' output=''
+built_module='' backends=() backend_needs='' sockets=() jobs=() build='' building='' output=''
 own_flags='' own_options=''
 readonly common_options='--cpus --mem --backend --socket --virtio-id --module-args --timeout --log'
 readonly with_script='setpriv --pdeathsig KILL --'
@@ -181,8 +183,17 @@ build() {
 	building=
 }
 
+# Puts the module that was built already, maybe compressed, into the folder of the run.
+take_module() {
+	mkdir -p "$run/modules"
+	case $built_module in
+	*.xz) xz -dc "$built_module" >"$run/modules/virtio-sst.ko" ;;
+	*) cp "$built_module" "$run/modules/virtio-sst.ko" ;;
+	esac
+}
+
 build_everything() {
-	build_module
+	if [ -n "$built_module" ]; then take_module; else build_module; fi
 	[ ${#backends[@]} -eq 0 ] || build_backend
 }
 
