@@ -114,11 +114,12 @@ patch_tests() {
 }
 
 suite_patches() {
-	need_packages git perl gcc-s390x-linux-gnu
+	need_packages git perl gcc-s390x-linux-gnu gcc-riscv64-linux-gnu
 	start_tap
 	patch_tests ''
 	tree=$work/linux
 	test_that "a big-endian machine (s390x)" silent build_driver s390 VIRTIO_SST=m
+	test_that "riscv64" silent build_driver riscv VIRTIO_SST=m
 	test_that "apply-patches: a tree that has the driver" fails_with 121 "$top/scripts/apply-patches" "$tree"
 	test_that "apply-patches: an older kernel" fails_with 121 "$top/scripts/apply-patches" "$(kernel_source 6.1)"
 	test_that "apply-patches: no kernel" fails_with 121 "$top/scripts/apply-patches" "$work"

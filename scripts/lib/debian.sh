@@ -100,7 +100,7 @@ module_files() {
 # $2. Kernels for RISC-V are not called vmlinuz.
 take_kernel() {
 	local file name
-	find "$1/boot" "$1/usr/lib/modules" -type f \( -name 'vmlinuz*' -o -name 'vmlinux-*' \) -exec cp {} "$2/vmlinuz" \; 2>/dev/null
+	find "$1" -xdev -type f \( -name 'vmlinuz*' -o -name 'vmlinux-*' \) -exec cp {} "$2/vmlinuz" \;
 	[ -e "$2/vmlinuz" ] || die "no kernel in Debian's packages"
 	# shellcheck disable=SC2086 # a list of words
 	for file in $(module_files "$1" $boot_modules); do

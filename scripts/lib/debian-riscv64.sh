@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Makes what guests of the architecture riscv64 need, in the cache.
+#
+# $cache/debian/riscv64-KERNEL_KEY    KEY stands for what it is made from. Done when it
+#                                     has a file "complete"
+#     root       a Debian system for that architecture, as its packages have it: none
+#                of their scripts was run. Compilers use it, too
+#     kernel     the kernel, as debian.sh's take_kernel takes it
+#     release    its release
+#     work       for builds
+#
+# The cross compiler and the kernel's headers are in the system with QEMU.
+
+# shellcheck source=debian.sh
+. "${BASH_SOURCE[0]%/*}/debian.sh"
+
+riscv64_kernels='7.3 6.12'
+riscv64_packages=kmod,procps,xz-utils,mawk,busybox-static,libc6-dev,liburing-dev
+
+# apt shall know the other architecture, with lists of its own.
+riscv64_apt=(-o APT::Architectures::=amd64 -o APT::Architectures::=riscv64
+	-o Dir::State::Lists=/var/lib/apt/riscv64)
+
+# Makes the system in the folder $1. What the packages' scripts would do is done here
+# as far as guests need it.
+make_riscv64_root() {
+	local package
+	use_proxy
+	debian_do as_root env ${http_proxy:+http_proxy="$http_proxy"} debootstrap --foreign --arch=riscv64 \
+		--variant=minbase --include="$riscv64_packages" \
+		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$debian_suite" "$1" "$(debian_address main)"
+	for package in "$1"/var/cache/apt/archives/*.deb; do
+		debian_do as_root dpkg-deb -x "$package" "$1"
+	done
+	debian_do as_root find "$1/var/cache/apt/archives" -name '*.deb' -delete
+	debian_do as_root ln -sf mawk "$1/usr/bin/awk"
+	debian_do as_root cp "$1/usr/share/base-passwd/passwd.master" "$1/etc/passwd"
+	debian_do as_root cp "$1/usr/share/base-passwd/group.master" "$1/etc/group"
+}
+
+# Adds to the system with QEMU $1 what is needed for kernel $2, and prints the kernel's
+# release. The packages with the headers of another architecture cannot be installed,
+# since they want its compiler.
+# shellcheck disable=SC2016 # the shell inside expands it
+add_riscv64_headers() {
+	local release
+	share_resolver "$1"
+	debian_do as_root mkdir -p "$1/var/lib/apt/riscv64/partial"
+	chroot_debian as_root "$1" apt-get -q "${riscv64_apt[@]}" update >>"$debian_log" 2>&1 ||
+		die "the archive's lists for riscv64 are not those that Debian has signed; the mirror" \
+			"may be in the midst of an update: try later ($(grep '^E: ' "$debian_log" | tail -n 2 | head -n 1))"
+	release=$(chroot_debian as_root "$1" apt-cache "${riscv64_apt[@]}" pkgnames linux-headers- |
+		sed -nE "s/^linux-headers-(${2//./\\.}\.[0-9][^-]*(-[0-9]+)?-riscv64)\$/\1/p" | sort -V | tail -n 1)
+	[ -n "$release" ] || die "Debian has no linux-headers-$2…-riscv64"
+	debian_install "$1" gcc-riscv64-linux-gnu qemu-system-riscv opensbi "linux-kbuild-${release%-riscv64}" \
+		"linux-headers-${release%-riscv64}-common"
+	debian_do chroot_debian as_root "$1" sh -e -c '
+		cd /tmp
+		name=linux-headers-$1
+		shift
+		apt-get -q -o APT::Sandbox::User=root "$@" download "$name:riscv64"
+		dpkg-deb -x "$name"_*.deb /
+		rm "$name"_*.deb' sh "$release" "${riscv64_apt[@]}"
+	echo "$release"
+}
+
+# Unpacks the packages with the kernel of release $2 in the folder $3 of the system $1.
+# shellcheck disable=SC2016 # the shell inside expands it
+unpack_riscv64_kernel() {
+	in_debian "$1" sh -e -c '
+		release=$1
+		cd "$2"
+		shift 2
+		apt-get -q -o APT::Sandbox::User=root "$@" download $(apt-cache "$@" pkgnames linux- |
+			grep -xF -e "linux-image-$release" -e "linux-binary-$release" -e "linux-modules-$release" |
+			sed "s/\$/:riscv64/")
+		for package in *.deb; do
+			dpkg-deb -x "$package" .
+		done' sh "$2" "${3#"$1"}" "${riscv64_apt[@]}"
+}
+
+# Makes it for kernel $2 in the folder $3, with the system with QEMU $1.
+make_riscv64() {
+	local release unpacked
+	debian_do as_root rm -rf --one-file-system "$3"
+	mkdir -p "$3/kernel" "$3/work"
+	release=$(add_riscv64_headers "$1" "$2")
+	make_riscv64_root "$3/root"
+	unpacked=$(mktemp -d "$1/work/kernel.XXXXXX")
+	debian_do unpack_riscv64_kernel "$1" "$release" "$unpacked"
+	take_kernel "$unpacked" "$3/kernel"
+	rm -rf "$unpacked"
+	echo "$release" >"$3/release"
+	touch "$3/complete"
+}
+
+# Prints the folder for kernel $1, made if need be.
+riscv64_system() {
+	local debian folder
+	need_packages xz-utils kmod debootstrap
+	debian=$(debian_system '')
+	folder=$cache/debian/riscv64-${1}_$({ cat "${BASH_SOURCE[0]}" && echo "$debian"; } | short_hash)
+	(
+		flock 9
+		if [ ! -e "$folder/complete" ]; then
+			say "making a Debian system for riscv64 with Linux $1 (a minute or two)"
+			make_riscv64 "$debian" "$1" "$folder"
+			prune_cache "${folder%_*}" "$folder" as_root
+		fi
+	) 9>"$cache/debian/lock"
+	touch "$folder"
+	echo "$folder"
+}
