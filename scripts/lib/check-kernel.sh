@@ -3,6 +3,7 @@
 #
 # Suites of scripts/check: the driver in a kernel tree. They use $source, the source
 # of Linux 7.3, and check's test_that and silent.
+# shellcheck disable=SC2154 # variables of scripts/check
 
 # Options that programs or the kernel around us may lack, as a kernel's configuration
 # has them
@@ -32,8 +33,7 @@ make_tree() {
 	[ ! -e "$tree" ] || return 0
 	cp -al "$source" "$tree"
 	tree_git init -q
-	sed -n 's|^--- a/||p' "$top"/patches/*.patch | sort -u |
-		(cd "$tree" && xargs -I{} sh -c '[ ! -e {} ] || echo {}') | xargs git -C "$tree" add -f
+	hooked_files | xargs git -C "$tree" add -f
 	tree_git commit -qm base
 }
 
@@ -128,12 +128,19 @@ suite_patches() {
 	end_tap
 }
 
-# Takes git and the driver out of $tree.
+# Prints the kernel's own files that the series changes.
+hooked_files() {
+	local file
+	sed -n 's|^--- a/||p' "$top"/patches/*.patch | sort -u | while read -r file; do
+		[ ! -e "$source/$file" ] || echo "$file"
+	done
+}
+
+# Makes $work/bare what the series needs of a kernel's source, without git.
 bare_tree() {
 	rm -rf "$work/bare"
 	mkdir -p "$work/bare"
-	(cd "$source" && cp --parents Makefile $(sed -n 's|^--- a/||p' "$top"/patches/*.patch | sort -u |
-		while read -r file; do [ ! -e "$file" ] || echo "$file"; done) "$work/bare")
+	hooked_files | (cd "$source" && xargs cp --parents -t "$work/bare" Makefile)
 }
 
 does_not_fit() {

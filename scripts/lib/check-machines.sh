@@ -3,6 +3,11 @@
 #
 # Suites of scripts/check: systems with the packages installed, booted in QEMU. They use
 # check's driver_tests and its tests.
+# shellcheck disable=SC2154 # variables of scripts/check
+# shellcheck disable=SC2016 # shells inside systems expand them
+
+# shellcheck source=debian-riscv64.sh
+. "${BASH_SOURCE[0]%/*}/debian-riscv64.sh"
 
 # The packages as their users have them: who may open the device, which module it is,
 # and the program of README.md, which is built against the package with the headers.
@@ -74,8 +79,38 @@ suite_qemu-riscv64() {
 	riscv64_tests --legacy file_test
 }
 
+# Runs a test that the packages have for Debian in the system $1.
+own_test() {
+	as_root rm -rf "$1/tmp/test" &&
+		as_root mkdir "$1/tmp/test" &&
+		in_system "$1" sh -c 'cd /tmp/source && AUTOPKGTEST_TMP=/tmp/test debian/tests/"$1"' sh "$2"
+}
+
+# Makes $1 a system with the packages and what their tests depend on.
+system_for_own_tests() {
+	local installed
+	installed=$(installed_system trixie 7.3) && copy_debian "$installed/root" "$1" &&
+		as_root mkdir "$1/tmp/source" && as_root cp -r "$top/debian" "$top/README.md" "$1/tmp/source" &&
+		in_system "$1" apt-get -qq update &&
+		in_system "$1" apt-get -qqy --no-install-recommends -t trixie-backports install qemu-system-x86 \
+			busybox-static cpio gcc libc6-dev pkgconf \
+			"/packages/virtio-sst-dev_$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/dkms.conf")_all.deb"
+}
+
+own_tests() {
+	local test
+	start_tap
+	test_that "a system for the packages' own tests" system_for_own_tests "$work/own-tests"
+	for test in programs machine; do
+		test_that "debian/tests/$test" own_test "$work/own-tests" "$test"
+	done
+	end_tap
+	as_root rm -rf --one-file-system "$work/own-tests"
+}
+
 suite_installed() {
 	export SST_LEDGER_REQUESTS=100 SST_CYCLES=5
+	own_tests
 	installed_system_tests trixie 7.3 q35 file_test
 	installed_system_tests bookworm 6.1 microvm
 }

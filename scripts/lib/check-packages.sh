@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 #
 # Suites of scripts/check: the Debian packages. They use check's test_that and silent.
+# shellcheck disable=SC2154 # variables of scripts/check
+# shellcheck disable=SC2016 # shells inside systems expand them
 
 # shellcheck source=debian-base.sh
 . "${BASH_SOURCE[0]%/*}/debian-base.sh"
@@ -11,8 +13,9 @@ make_packages() {
 	"$2/scripts/make-packages" --output "$1"
 }
 
-# Builds the packages in a clean Debian $1, with nothing but what they say they need, and
-# runs its lintian, which says something only if it finds something.
+# Builds the packages in a clean Debian $1, with nothing but what they say they need. That
+# of Debian 13 runs its lintian, too, which says something only if it finds something;
+# the older one does not know the policy that they follow.
 builds_and_lints() {
 	local root=$work/lintian-$1 status=0
 	{
@@ -22,17 +25,27 @@ builds_and_lints() {
 				dpkg-source -x /packages/*.dsc source && cd source &&
 				DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc'
 	} >"$work/apt.log" 2>&1 || { tail -n 20 "$work/apt.log"; status=1; }
-	[ "$status" != 0 ] ||
+	[ "$status" != 0 ] || [ "$1" != trixie ] ||
 		silent in_system "$root" sh -c 'lintian --allow-root -EiIL +pedantic /tmp/*.changes' || status=1
 	as_root rm -rf --one-file-system "$root"
 	return "$status"
+}
+
+# Makes the folder $1 a copy of the sources, with a git repository of its own.
+clone_sources() {
+	local file
+	rm -rf "$1"
+	git init -q "$1" && git -C "$top" ls-files -z --cached --others --exclude-standard |
+		while read -rd '' file; do
+			[ ! -e "$top/$file" ] || printf '%s\0' "$file"
+		done | (cd "$top" && xargs -0 cp --parents -t "$1") && git -C "$1" add -A
 }
 
 # Builds the packages once more, in another folder, at another time, and as somebody
 # with other habits, and compares.
 same_packages_twice() {
 	local copy=$work/elsewhere
-	git clone -q "$top" "$copy" && (cd "$top" && git ls-files -z -mo --exclude-standard | xargs -0r cp --parents -t "$copy") &&
+	clone_sources "$copy" &&
 		(umask 077 && TZ=Asia/Tokyo LC_ALL=C make_packages "$work/again" "$copy") &&
 		for file in "$work"/packages/*.deb "$work"/packages/*.dsc "$work"/packages/*.tar.xz; do
 			cmp "$file" "$work/again/${file##*/}" || return
@@ -81,8 +94,8 @@ built_for() {
 # Makes packages of a version that is higher.
 higher_version() {
 	local copy=$work/higher
-	rm -rf "$copy" "$work/higher-packages"
-	git clone -q "$top" "$copy" && (cd "$top" && git ls-files -z -mo --exclude-standard | xargs -0r cp --parents -t "$copy") &&
+	rm -rf "$work/higher-packages"
+	clone_sources "$copy" &&
 		sed -i '1s/(\(.*\))/(\1.1)/' "$copy/debian/changelog" &&
 		sed -i 's/^\(PACKAGE_VERSION="[^"]*\)"/\1.1"/' "$copy/dkms.conf" &&
 		make_packages "$work/higher-packages" "$copy" && as_root cp -r "$work/higher-packages" "$1/higher"

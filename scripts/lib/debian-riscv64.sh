@@ -13,6 +13,8 @@
 #
 # The cross compiler and the kernel's headers are in the system with QEMU.
 
+# shellcheck disable=SC2034 # the list of kernels is the scripts' that read this file
+
 # shellcheck source=debian.sh
 . "${BASH_SOURCE[0]%/*}/debian.sh"
 

@@ -81,7 +81,8 @@ else
 fi
 run "reset all the time" -p 8 -d 16 -n 1000000 -o -w "./ledger.sh reset_often ${SST_RESETS:-50}"
 [ "$suspends" -eq 0 ] ||
-	run "suspended all the time" -p 4 -d 8 -n 1000000 -o -w "./ledger.sh suspend_often $suspends"
+	run "suspended all the time" -p 4 -d 8 -n 1000000 -o \
+		-w "./ledger.sh suspend_often $suspends"
 timeout=$(cat "$attribute")
 echo 150 >"$attribute"
 if [ -n "${SST_SERIAL:-}" ]; then
