@@ -6,6 +6,8 @@
 # shellcheck disable=SC2154 # variables of scripts/check
 # shellcheck disable=SC2016 # shells inside systems expand them
 
+# shellcheck source=debian-installed.sh
+. "${BASH_SOURCE[0]%/*}/debian-installed.sh"
 # shellcheck source=debian-riscv64.sh
 . "${BASH_SOURCE[0]%/*}/debian-riscv64.sh"
 
