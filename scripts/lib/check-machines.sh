@@ -59,7 +59,7 @@ riscv64_tests() {
 	local options=$1 backend='--events 5' riscv64 test
 	shift
 	need_packages gcc-riscv64-linux-gnu
-	riscv64=$(riscv64_system 7.3)
+	riscv64=$(riscv64_system "$riscv64_kernel")
 	[ -n "$riscv64" ] || return
 	[ -z "$options" ] || backend+=' --features -version_1'
 	build_selftests

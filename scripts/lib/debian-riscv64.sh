@@ -18,12 +18,31 @@
 # shellcheck source=debian.sh
 . "${BASH_SOURCE[0]%/*}/debian.sh"
 
-riscv64_kernels='7.3 6.12'
+riscv64_kernel=6.12
 riscv64_packages=kmod,procps,xz-utils,mawk,busybox-static,libc6-dev,liburing-dev
 
-# apt shall know the other architecture, with lists of its own.
+# The names by which the archive has the release. Its mirrors update each by itself, so
+# that the lists of a seldom used architecture fit the signature by one of them only.
+riscv64_suites="$debian_suite stable"
+
+# apt shall know the other architecture, from that release and nowhere else.
 riscv64_apt=(-o APT::Architectures::=amd64 -o APT::Architectures::=riscv64
+	-o Dir::Etc::SourceList=/etc/apt/riscv64.list -o Dir::Etc::SourceParts=/dev/null
 	-o Dir::State::Lists=/var/lib/apt/riscv64)
+
+# Makes the apt of the system $1 know riscv64, and sets $riscv64_suite to the name that
+# has it.
+find_riscv64() {
+	share_resolver "$1"
+	for riscv64_suite in $riscv64_suites; do
+		debian_do as_root rm -rf "$1/var/lib/apt/riscv64"
+		debian_do as_root mkdir -p "$1/var/lib/apt/riscv64/partial"
+		debian_do as_root tee "$1/etc/apt/riscv64.list" <<<"$(debian_sources <<<"main $riscv64_suite")"
+		chroot_debian as_root "$1" apt-get -q "${riscv64_apt[@]}" update >>"$debian_log" 2>&1 && return
+	done
+	die "the archive's lists for riscv64 are not those that Debian has signed; the mirror" \
+		"may be in the midst of an update: try later ($(grep '^E: ' "$debian_log" | tail -n 2 | head -n 1))"
+}
 
 # Makes the system in the folder $1. What the packages' scripts would do is done here
 # as far as guests need it.
@@ -32,7 +51,7 @@ make_riscv64_root() {
 	use_proxy
 	debian_do as_root env ${http_proxy:+http_proxy="$http_proxy"} debootstrap --foreign --arch=riscv64 \
 		--variant=minbase --include="$riscv64_packages" \
-		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$debian_suite" "$1" "$(debian_address main)"
+		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$riscv64_suite" "$1" "$(debian_address main)"
 	for package in "$1"/var/cache/apt/archives/*.deb; do
 		debian_do as_root dpkg-deb -x "$package" "$1"
 	done
@@ -48,16 +67,12 @@ make_riscv64_root() {
 # shellcheck disable=SC2016 # the shell inside expands it
 add_riscv64_headers() {
 	local release
-	share_resolver "$1"
-	debian_do as_root mkdir -p "$1/var/lib/apt/riscv64/partial"
-	chroot_debian as_root "$1" apt-get -q "${riscv64_apt[@]}" update >>"$debian_log" 2>&1 ||
-		die "the archive's lists for riscv64 are not those that Debian has signed; the mirror" \
-			"may be in the midst of an update: try later ($(grep '^E: ' "$debian_log" | tail -n 2 | head -n 1))"
 	release=$(chroot_debian as_root "$1" apt-cache "${riscv64_apt[@]}" pkgnames linux-headers- |
 		sed -nE "s/^linux-headers-(${2//./\\.}\.[0-9][^-]*(-[0-9]+)?-riscv64)\$/\1/p" | sort -V | tail -n 1)
 	[ -n "$release" ] || die "Debian has no linux-headers-$2…-riscv64"
-	debian_install "$1" gcc-riscv64-linux-gnu qemu-system-riscv opensbi "linux-kbuild-${release%-riscv64}" \
-		"linux-headers-${release%-riscv64}-common"
+	debian_install "$1" gcc-riscv64-linux-gnu qemu-system-riscv opensbi
+	debian_do chroot_debian as_root "$1" apt-get -qy "${riscv64_apt[@]}" --no-install-recommends install \
+		"linux-kbuild-${release%-riscv64}" "linux-headers-${release%-riscv64}-common"
 	debian_do chroot_debian as_root "$1" sh -e -c '
 		cd /tmp
 		name=linux-headers-$1
@@ -88,6 +103,7 @@ make_riscv64() {
 	local release unpacked
 	debian_do as_root rm -rf --one-file-system "$3"
 	mkdir -p "$3/kernel" "$3/work"
+	find_riscv64 "$1"
 	release=$(add_riscv64_headers "$1" "$2")
 	make_riscv64_root "$3/root"
 	unpacked=$(mktemp -d "$1/work/kernel.XXXXXX")
