@@ -47,7 +47,7 @@ struct ledger {
 	unsigned int sent;
 	unsigned int ended;
 	bool stop;
-	unsigned char entry[];
+	unsigned int entry[];
 };
 
 struct worker {
@@ -132,7 +132,7 @@ static void check(struct worker *w, const struct sst_response *resp)
 {
 	uint64_t id = le64toh(resp->user_data);
 	unsigned int status = le32toh(resp->status);
-	unsigned char before;
+	unsigned int before;
 
 	if (id >= (uint64_t)w->options->processes * w->options->requests) {
 		complain(w, "user_data that nobody sent", id);
@@ -223,7 +223,7 @@ static void receive_some(struct worker *w, struct sst_response *resp, unsigned i
 static void reopen(struct worker *w)
 {
 	uint64_t base = (uint64_t)w->number * w->options->requests;
-	unsigned char sent;
+	unsigned int sent;
 	unsigned int i;
 
 	close(w->fd);
@@ -422,7 +422,8 @@ int main(int argc, char **argv)
 	if (parse(argc, argv, &o))
 		return 2;
 	setpgid(0, 0);
-	ledger = mmap(NULL, sizeof(*ledger) + (size_t)o.processes * o.requests,
+	ledger = mmap(NULL, sizeof(*ledger) +
+		      (size_t)o.processes * o.requests * sizeof(*ledger->entry),
 		      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (ledger == MAP_FAILED) {
 		perror("ledger");
