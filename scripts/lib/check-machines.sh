@@ -75,6 +75,10 @@ riscv64_tests() {
 	end_tap
 }
 
+suite_riscv64() {
+	riscv64_tests '' file_test
+}
+
 suite_qemu-riscv64() {
 	export timeout=1800 SST_LEDGER_REQUESTS=200 SST_CYCLES=5
 	riscv64_tests '' "${all_tests[@]}"
