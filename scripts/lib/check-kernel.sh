@@ -104,7 +104,6 @@ patch_tests() {
 	for patch in "$top"/patches/*.patch; do
 		name=${patch##*/}
 		name=${name%.patch}
-		[[ $name != *-0000-* ]] || continue
 		test_that "$name: checkpatch" silent_but_summary check_mail "$patch"
 		test_that "$name: applies" apply_mail "$patch"
 		[ "$patch" != "$(printf '%s\n' "$top"/patches/*.patch | tail -n 1)" ] || last=all
@@ -125,6 +124,11 @@ suite_patches() {
 	test_that "apply-patches: no kernel" fails_with 121 "$top/scripts/apply-patches" "$work"
 	test_that "apply-patches: a tree that it does not fit" does_not_fit
 	test_that "apply-patches: a tree without git" applies_without_git
+	test_that "apply-patches: a tree in git that it does not fit" does_not_fit_git
+	test_that "apply-patches: changes that are not committed" leaves_changes
+	test_that "apply-patches: in the midst of git am" leaves_git_am
+	test_that "apply-patches: nobody's name to commit with" needs_a_name
+	test_that "apply-patches: a tree in git" applies_with_git
 	end_tap
 }
 
@@ -152,6 +156,61 @@ does_not_fit() {
 applies_without_git() {
 	bare_tree
 	"$top/scripts/apply-patches" "$work/bare" && cmp "$top/drivers/virtio/virtio_sst.c" "$work/bare/drivers/virtio/virtio_sst.c"
+}
+
+# The same, in a git repository.
+git_tree() {
+	bare_tree
+	git_do init -q && git_do add -A && git_do commit -qm base
+}
+
+git_do() {
+	git -C "$work/bare" -c user.name=Somebody -c user.email=somebody@example.org "$@"
+}
+
+# Succeeds if apply-patches fails with the message $1 and commits nothing.
+refuses() {
+	local output status=0 before
+	before=$(git_do rev-parse HEAD)
+	output=$("$top/scripts/apply-patches" "$work/bare" 2>&1) || status=$?
+	echo "$output"
+	[ "$status" = 121 ] && grep -q "$1" <<<"$output" && [ "$(git_do rev-parse HEAD)" = "$before" ]
+}
+
+does_not_fit_git() {
+	git_tree
+	sed -i '/endif # VIRTIO_MENU/d' "$work/bare/drivers/virtio/Kconfig"
+	git_do commit -qam changed
+	refuses 'does not fit.*error: ' && [ -z "$(git_do status --porcelain)" ]
+}
+
+leaves_changes() {
+	git_tree
+	echo >>"$work/bare/drivers/virtio/Kconfig"
+	refuses 'not committed' && [ -n "$(git_do status --porcelain)" ]
+}
+
+# Somebody's own series stopped after its first patch.
+leaves_git_am() {
+	git_tree
+	git_do commit -q --allow-empty -m first
+	printf 'From: A <a@example.org>\nSubject: second\n\n---\n--- a/none\n+++ b/none\n@@ -1 +1 @@\n-a\n+b\n' |
+		git_do am -q && return 1
+	refuses 'in the midst' && [ -d "$work/bare/.git/rebase-apply" ]
+}
+
+needs_a_name() {
+	git_tree
+	git_do config user.useConfigOnly true
+	HOME=/nonexistent XDG_CONFIG_HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 refuses 'git am failed.*fatal'
+}
+
+applies_with_git() {
+	git_tree
+	git_do config user.name Somebody && git_do config user.email somebody@example.org
+	"$top/scripts/apply-patches" "$work/bare" &&
+		cmp "$top/drivers/virtio/virtio_sst.c" "$work/bare/drivers/virtio/virtio_sst.c" &&
+		[ "$(git_do rev-list --count HEAD)" = "$(($(printf '%s\n' "$top"/patches/*.patch | wc -l) + 1))" ]
 }
 
 # Builds the driver for the machine $1 in both ways, with sparse, which does not know
@@ -211,7 +270,7 @@ build_kselftests() {
 render_htmldocs() {
 	local arch=x86_64
 	tree_make SPHINXDIRS='userspace-api driver-api/virtio' htmldocs 2>&1 | grep -i 'sst' || true
-	[ -e "$tree/Documentation/output/userspace-api/virtio_sst.html" ] || echo "no page was made"
+	[ -e "$work/build-$arch/Documentation/output/userspace-api/virtio_sst.html" ] || echo "no page was made"
 }
 
 suite_patches-all() {

@@ -57,7 +57,10 @@ riscv64_cc() {
 # $1, legacy.
 riscv64_tests() {
 	local options=$1 backend='--events 5' riscv64 test
+	# Other suites have tests for this machine in theirs.
+	local work=$work/riscv64
 	shift
+	mkdir -p "$work"
 	need_packages gcc-riscv64-linux-gnu
 	riscv64=$(riscv64_system "$riscv64_kernel")
 	[ -n "$riscv64" ] || return

@@ -20,10 +20,17 @@ builds_and_lints() {
 	local root=$work/lintian-$1 status=0
 	{
 		system_with_packages "$1" "$root" &&
-			in_system "$root" apt-get -qqy --no-install-recommends install lintian dpkg-dev &&
-			in_system "$root" sh -c 'cd /tmp && apt-get -qqy build-dep /packages/*.dsc &&
-				dpkg-source -x /packages/*.dsc source && cd source &&
-				DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc'
+			in_system "$root" apt-get -qqy --no-install-recommends install dpkg-dev &&
+			in_system "$root" sh -e -c 'cd /tmp
+				dpkg-source -x /packages/*.dsc source
+				cd source
+				apt-get -qqy build-dep --indep-only /packages/*.dsc
+				dpkg-buildpackage -us -uc -A
+				apt-get -qqy build-dep /packages/*.dsc
+				dpkg-buildpackage -us -uc -B
+				DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc
+				apt-get -qqy --no-install-recommends install lintian
+				rm /tmp/*_all.changes'
 	} >"$work/apt.log" 2>&1 || { tail -n 20 "$work/apt.log"; status=1; }
 	[ "$status" != 0 ] || [ "$1" != trixie ] ||
 		silent in_system "$root" sh -c 'lintian --allow-root -EiIL +pedantic /tmp/*.changes' || status=1
@@ -78,8 +85,17 @@ install_in() {
 	in_system "$1" apt-get -qy --no-install-recommends install "${@:2}"
 }
 
-# Succeeds if DKMS has the module for all kernels of the system $1 that match $2, and
-# for no other.
+# Installs what the packages depend on in the system $1, so that what is new after that is
+# of the packages themselves.
+satisfies() {
+	local package depends
+	for package in "$work"/packages/virtio-sst-{dkms,dev,tools}_*.deb; do
+		depends=$(dpkg-deb -f "$package" Depends)
+		[ -z "$depends" ] || in_system "$1" apt-get -qqy --no-install-recommends satisfy "$depends" || return
+	done
+}
+
+# Succeeds if DKMS has the module for all kernels of the system $1, and for no other.
 built_for() {
 	local expected seen
 	expected=$(in_system "$1" sh -c 'cd /lib/modules && ls' | sort)
@@ -113,13 +129,14 @@ upgrades() {
 # Succeeds if nothing is left of the packages in the system $1 once they are purged,
 # but for the group, which may own files.
 leaves_nothing() {
+	local left
 	in_system "$1" apt-get -qy purge virtio-sst-dkms virtio-sst-dev virtio-sst-tools || return
 	as_root rm -rf "$1/higher" "$1/etc/apt/sources.list.d/virtio-sst.list"
 	system_files "$1" >"$work/after"
-	diff "$work/before" "$work/after" | grep '^[<>]' |
-		grep -vE ' (etc/(group|gshadow)-?|etc/\.pwd\.lock|(var/)?lib/dkms/mok\.(key|pub)|lib/modules/[^/]*/modules\.[^/]*|usr/lib/modules/[^/]*/modules\.[^/]*|usr/lib/modules/[^/]*) $' &&
-		return 1
-	return 0
+	left=$(diff "$work/before" "$work/after" | grep '^[<>]' |
+		grep -vE ' (etc/(group|gshadow)-?|etc/\.pwd\.lock|(var/)?lib/dkms/mok\.(key|pub)|lib/modules/[^/]*/modules\.[^/]*|usr/lib/modules/[^/]*/modules\.[^/]*|usr/lib/modules/[^/]*) $' || true)
+	echo "$left"
+	[ -z "$left" ]
 }
 
 # Installs, upgrades and removes the packages in a clean Debian $1 with the packages of
@@ -128,7 +145,8 @@ package_tests() {
 	local suite=$1 root=$work/root-$1 headers release
 	read -ra headers <<<"$2"
 	test_that "$suite: a clean system" system_with_packages "$suite" "$root"
-	test_that "$suite: headers: $2" install_in "$root" dkms "${headers[@]}"
+	test_that "$suite: headers: $2" install_in "$root" dkms gcc libc6-dev pkgconf "${headers[@]}"
+	test_that "$suite: what the packages depend on" satisfies "$root"
 	system_files "$root" >"$work/before"
 	test_that "$suite: apt install ./…deb" \
 		install_in "$root" /packages/virtio-sst-d{kms,ev}_"$version"_all.deb "/packages/virtio-sst-tools_${version}_amd64.deb"
@@ -146,8 +164,7 @@ package_tests() {
 
 # The test of the package's own says it.
 compiles_program() {
-	install_in "$1" gcc libc6-dev pkgconf &&
-		as_root cp "$top/debian/tests/programs" "$1/tmp" &&
+	as_root cp "$top/debian/tests/programs" "$1/tmp" &&
 		in_system "$1" env AUTOPKGTEST_TMP=/tmp /tmp/programs
 }
 
@@ -174,13 +191,15 @@ dkms_refuses() {
 }
 
 # Makes an archive of the packages, and installs from it by name, in the system $1.
+# shellcheck disable=SC2086 # a list of words
 installs_by_name() {
-	"$top/scripts/make-packages" --output "$work/packages" --archive | grep '^  deb ' &&
+	local names='virtio-sst-dkms virtio-sst-dev virtio-sst-tools'
+	"$top/scripts/make-packages" --output "$work/packages" --archive >"$work/archive" &&
 		as_root cp "$work"/packages/{Packages,Sources,Release} "$1/packages" &&
-		echo 'deb [trusted=yes] file:/packages ./' | as_root tee "$1/etc/apt/sources.list.d/virtio-sst.list" &&
-		in_system "$1" apt-get -qq update && in_system "$1" apt-get -qy purge virtio-sst-dev &&
-		install_in "$1" virtio-sst-dev &&
-		[ -e "$1/usr/include/virtio-sst/linux/virtio_sst.h" ]
+		sed -n "s|file:$work/packages |file:/packages |; s/^  deb /deb /p" "$work/archive" |
+		as_root tee "$1/etc/apt/sources.list.d/virtio-sst.list" &&
+		in_system "$1" apt-get -qq update && in_system "$1" apt-get -qy purge $names &&
+		install_in "$1" $names && built_for "$1"
 }
 
 start_packages() {

@@ -63,13 +63,13 @@ fresh_packages() {
 }
 
 # Prints the folder of the system of suite $1 with kernel $2 and our packages, made if
-# need be.
-installed_system() {
-	local recipe prepared installed packages
+# need be. Runs in a shell of its own.
+installed_system() (
 	need_packages xz-utils kmod
 	recipe=$(cat "${BASH_SOURCE[0]}" && debian_base "$1")
 	prepared=$cache/debian/prepared-$1-${2}_$(short_hash <<<"$recipe")
-	packages=$(mktemp -d "$cache/debian/packages.XXXXXX")
+	packages=$(mktemp -d "/tmp/$program.XXXXXX")
+	trap 'rm -rf "$packages"' EXIT
 	fresh_packages "$packages"
 	installed=$cache/debian/installed-$1-${2}_$({ echo "$prepared" && cat "$packages"/*.deb; } | short_hash)
 	(
@@ -85,7 +85,6 @@ installed_system() {
 			prune_cache "${installed%_*}" "$installed" as_root
 		fi
 	) 9>"$cache/debian/lock-$1-$2"
-	rm -rf "$packages"
 	touch "$prepared" "$installed"
 	echo "$installed"
-}
+)
