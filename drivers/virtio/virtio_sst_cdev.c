@@ -67,6 +67,7 @@ static int sst_open(struct inode *inode, struct file *filp)
 	file->limit = SST_REQUEST_LIMIT_DEFAULT;
 	init_waitqueue_head(&file->readers);
 	init_waitqueue_head(&file->wait);
+	INIT_LIST_HEAD(&file->poll_node);
 	INIT_LIST_HEAD(&file->done);
 
 	spin_lock(&sst->files_lock);
@@ -244,8 +245,8 @@ static __poll_t sst_poll(struct file *filp, struct poll_table_struct *wait)
 	struct sst_file *file = filp->private_data;
 	__poll_t mask = 0;
 
+	/* One for everything: poll by libaio takes no second one. */
 	poll_wait(filp, &file->wait, wait);
-	poll_wait(filp, &file->queue->pollers, wait);
 
 	if (READ_ONCE(file->sst->gone))
 		mask |= EPOLLHUP | EPOLLERR;

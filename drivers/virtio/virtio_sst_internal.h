@@ -263,8 +263,9 @@ struct sst_inbox {
  *	the order in which they were handed to it
  * @late: slots that the device is late with
  * @room: writers that wait for a place, all exclusive
- * @pollers: those who wait in poll for a place; apart from @room, so that none of
- *	them takes a writer's wake-up
+ * @pollers: files whose users wait in poll for a place; apart from @room, so that
+ *	none of them takes a writer's wake-up
+ * @nr_pollers: their number
  * @room_wanted: a writer or poller has found no room
  * @capacity: how many places there are, for which @vq always has room
  * @occupied: slots that have a place: BUSY, AWAIT and ZOMBIE ones
@@ -295,7 +296,8 @@ struct sst_queue {
 	struct list_head busy;
 	struct list_head late;
 	wait_queue_head_t room;
-	wait_queue_head_t pollers;
+	struct list_head pollers;
+	unsigned int nr_pollers;
 	bool room_wanted;
 	unsigned int capacity;
 	unsigned int occupied;
@@ -392,7 +394,8 @@ struct sst_device {
  * @node: on &sst_device.files
  * @serial: tells files of one device from each other for ever
  * @readers: who waits for a response; exclusive: first come, first served
- * @wait: pollers, and writers that wait because of @limit
+ * @wait: pollers, for whatever they wait, and writers that wait because of @limit
+ * @poll_node: on &sst_queue.pollers while pollers wait for a place
  * @done: slots whose ending can be read, in the order of completion
  * @nr_done: their number
  * @in_flight: number of BUSY and AWAIT slots
@@ -402,7 +405,7 @@ struct sst_device {
  * @settings: SST_SETTING_* that were set
  * @rcu: a waker may still be looking at @wait when the last user has closed
  *
- * @done to @settings are protected by &sst_queue.lock.
+ * @poll_node to @settings are protected by &sst_queue.lock.
  */
 struct sst_file {
 	struct sst_device *sst;
@@ -411,6 +414,7 @@ struct sst_file {
 	u64 serial;
 	wait_queue_head_t readers;
 	wait_queue_head_t wait;
+	struct list_head poll_node;
 	struct list_head done;
 	unsigned int nr_done;
 	unsigned int in_flight;

@@ -105,18 +105,6 @@ static void sst_wakeups_add(struct sst_wakeups *wakeups, struct sst_file *file)
 	wakeups->files[i].ended++;
 }
 
-/*
- * There is room in the virtqueue. One waiting writer is enough, since it passes
- * the word on, see sst_pass_room(); writers that don't wait may be faster. Pollers
- * are told all at once: the limit of its file may keep the first one from writing.
- */
-static void sst_wake_room(struct sst_queue *q)
-{
-	wake_up_interruptible(&q->room);
-	__wake_up(&q->pollers, TASK_INTERRUPTIBLE, 0,
-		  poll_to_key(EPOLLOUT | EPOLLWRNORM));
-}
-
 /* Responses of a file can be read, by @nr readers. */
 static void sst_wake_readers(struct sst_file *file, unsigned int nr)
 {
@@ -130,6 +118,39 @@ static void sst_wake_readers(struct sst_file *file, unsigned int nr)
 static void sst_wake_writers(struct sst_file *file)
 {
 	wake_up_interruptible_poll(&file->wait, EPOLLOUT | EPOLLWRNORM);
+}
+
+/* Returns a file whose pollers wait for a place, and forgets about it, or NULL. */
+static struct sst_file *sst_queue_pop_poller(struct sst_queue *q)
+{
+	struct sst_file *file;
+	unsigned long flags;
+
+	spin_lock_irqsave(&q->lock, flags);
+	file = list_first_entry_or_null(&q->pollers, struct sst_file, poll_node);
+	if (file) {
+		list_del_init(&file->poll_node);
+		q->nr_pollers--;
+	}
+	spin_unlock_irqrestore(&q->lock, flags);
+
+	return file;
+}
+
+/*
+ * There is room in the virtqueue. One waiting writer is enough, since it passes
+ * the word on, see sst_pass_room(); writers that don't wait may be faster. Pollers
+ * are told all at once: the limit of its file may keep the first one from writing.
+ * Those who come back meanwhile, since the room is taken, wait for the next.
+ */
+static void sst_wake_room(struct sst_queue *q)
+{
+	unsigned int n = READ_ONCE(q->nr_pollers);
+	struct sst_file *file;
+
+	wake_up_interruptible(&q->room);
+	while (n-- && (file = sst_queue_pop_poller(q)))
+		sst_wake_writers(file);
 }
 
 static void sst_wake(struct sst_queue *q, struct sst_wakeups *wakeups)
@@ -166,7 +187,6 @@ void sst_wake_all(struct sst_device *sst)
 	}
 	spin_unlock(&sst->files_lock);
 	wake_up_all(&sst->queue.room);
-	wake_up_all(&sst->queue.pollers);
 }
 
 /* Slots */
@@ -824,8 +844,13 @@ bool sst_may_write(struct sst_file *file)
 
 	spin_lock_irq(&q->lock);
 	may = sst_failure(file) || (file->used < file->limit && sst_queue_has_room(q));
-	if (!sst_queue_has_room(q))
+	if (!sst_queue_has_room(q)) {
 		q->room_wanted = true;
+		if (list_empty(&file->poll_node)) {
+			list_add_tail(&file->poll_node, &q->pollers);
+			q->nr_pollers++;
+		}
+	}
 	spin_unlock_irq(&q->lock);
 
 	return may;
@@ -1298,6 +1323,7 @@ void sst_abandon(struct sst_file *file)
 	struct sst_slot *slot, *next;
 	LIST_HEAD(done);
 
+	rcu_read_lock();
 	spin_lock_irq(&q->lock);
 	list_for_each_entry_safe(slot, next, &q->busy, busy_node) {
 		if (slot->file != file || !sst_slot_in_flight(slot))
@@ -1313,9 +1339,14 @@ void sst_abandon(struct sst_file *file)
 		}
 	}
 	list_splice_init(&file->done, &done);
+	if (!list_empty(&file->poll_node)) {
+		list_del(&file->poll_node);
+		q->nr_pollers--;
+	}
 	spin_unlock_irq(&q->lock);
-
 	sst_wake(q, &wakeups);
+	rcu_read_unlock();
+
 	sst_finish(file, &done);
 	sst_queue_shrink(q);
 }
@@ -1556,7 +1587,7 @@ int sst_queue_init(struct sst_queue *q, struct sst_device *sst)
 	INIT_LIST_HEAD(&q->unused);
 	xa_init_flags(&q->chunks, XA_FLAGS_ALLOC);
 	init_waitqueue_head(&q->room);
-	init_waitqueue_head(&q->pollers);
+	INIT_LIST_HEAD(&q->pollers);
 	INIT_DELAYED_WORK(&q->timeout_work, sst_queue_timeout);
 
 	ret = sst_inbox_alloc(&q->responses, SST_RESPONSE_BUFFERS,
