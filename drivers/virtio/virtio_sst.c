@@ -5,8 +5,10 @@
 
 #define pr_fmt(fmt) "virtio-sst: " fmt
 
+#include <linux/cpumask.h>
 #include <linux/dma-mapping.h>
 #include <linux/idr.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/pm.h>
@@ -16,12 +18,12 @@
 
 #include "virtio_sst_internal.h"
 
-/* virtqueue order */
+/* virtqueue order: further pairs of a request and a response queue follow */
 enum {
 	SST_VQ_REQUEST,
 	SST_VQ_RESPONSE,
 	SST_VQ_EVENT,
-	SST_NR_VQS,
+	SST_VQ_FURTHER,
 };
 
 #define SST_EVENT_BUFFERS_MAX	64
@@ -161,36 +163,149 @@ static void sst_events_detach(struct sst_event_queue *events)
  * stopped the second one has nothing to do.
  */
 
-static int sst_start(struct sst_device *sst)
+/* The number of the request queue of pair @i, right before its response queue */
+static unsigned int sst_request_vq(unsigned int i)
 {
-	struct virtqueue_info info[SST_NR_VQS] = {
-		[SST_VQ_REQUEST] = { "request", sst_queue_callback },
-		[SST_VQ_RESPONSE] = { "response", sst_queue_callback },
-		[SST_VQ_EVENT] = { "event", sst_event_callback },
-	};
-	struct virtqueue *vqs[SST_NR_VQS];
-	unsigned int size;
+	return i ? SST_VQ_FURTHER + 2 * (i - 1) : SST_VQ_REQUEST;
+}
+
+static unsigned int sst_nr_vqs(unsigned int pairs)
+{
+	return SST_VQ_FURTHER + 2 * (pairs - 1);
+}
+
+static void sst_queue_callback(struct virtqueue *vq)
+{
+	struct sst_device *sst = vq->vdev->priv;
+	unsigned int pair = vq->index < SST_VQ_FURTHER ? 0 :
+			    1 + (vq->index - SST_VQ_FURTHER) / 2;
+
+	sst_queue_drain(&sst->queues[pair], true);
+}
+
+/* Find the virtqueues. Returns 0 or a negative error code. */
+static int sst_find_vqs(struct sst_device *sst, struct virtqueue *vqs[])
+{
+	unsigned int nr = sst_nr_vqs(sst->nr_queues);
+	struct virtqueue_info *info;
+	unsigned int i;
 	int ret;
 
-	ret = virtio_find_vqs(sst->vdev, SST_NR_VQS, vqs, info, NULL);
-	if (ret)
-		return dev_err_probe(&sst->vdev->dev, ret,
-				     "no request, response and event queue\n");
+	info = kcalloc(nr, sizeof(*info), GFP_KERNEL);
+	if (!info)
+		return -ENOMEM;
 
-	size = virtqueue_get_vring_size(vqs[SST_VQ_REQUEST]);
-	if (size < SST_CHAIN_LENGTH) {
-		sst->vdev->config->del_vqs(sst->vdev);
-		return dev_err_probe(&sst->vdev->dev, -EINVAL,
-				     "request queue of size %u, %u is the least\n",
-				     size, SST_CHAIN_LENGTH);
+	for (i = 0; i < sst->nr_queues; i++) {
+		info[sst_request_vq(i)] = (struct virtqueue_info) {
+			"request", sst_queue_callback
+		};
+		info[sst_request_vq(i) + 1] = (struct virtqueue_info) {
+			"response", sst_queue_callback
+		};
+	}
+	info[SST_VQ_EVENT] = (struct virtqueue_info) { "event", sst_event_callback };
+	ret = virtio_find_vqs(sst->vdev, nr, vqs, info, NULL);
+	kfree(info);
+
+	return ret;
+}
+
+/* Have the interrupts of a pair where its users are, if the transport can do that. */
+static void sst_set_affinity(struct sst_device *sst, unsigned int pair,
+			     struct virtqueue *requests, struct virtqueue *responses)
+{
+	cpumask_var_t mask;
+	unsigned int cpu;
+
+	if (sst->nr_queues == 1 || !zalloc_cpumask_var(&mask, GFP_KERNEL))
+		return;
+
+	for_each_possible_cpu(cpu)
+		if (cpu % sst->nr_queues == pair)
+			cpumask_set_cpu(cpu, mask);
+	virtqueue_set_affinity(requests, mask);
+	virtqueue_set_affinity(responses, mask);
+	free_cpumask_var(mask);
+}
+
+static int sst_check_size(struct sst_device *sst, struct virtqueue *requests)
+{
+	unsigned int size = virtqueue_get_vring_size(requests);
+
+	if (size >= SST_CHAIN_LENGTH)
+		return 0;
+
+	return dev_err_probe(&sst->vdev->dev, -EINVAL,
+			     "request queue of size %u, %u is the least\n",
+			     size, SST_CHAIN_LENGTH);
+}
+
+/* Let the queues have their virtqueues. Returns 0 or a negative error code. */
+static int sst_attach(struct sst_device *sst, struct virtqueue *vqs[])
+{
+	struct sst_queue *q;
+	int ret;
+
+	sst_for_each_queue(sst, q) {
+		ret = sst_check_size(sst, vqs[sst_request_vq(q->index)]);
+		if (ret)
+			return ret;
 	}
 
-	sst_queue_attach(&sst->queue, vqs[SST_VQ_REQUEST], vqs[SST_VQ_RESPONSE]);
+	sst_for_each_queue(sst, q) {
+		struct virtqueue **pair = &vqs[sst_request_vq(q->index)];
+
+		sst_set_affinity(sst, q->index, pair[0], pair[1]);
+		sst_queue_attach(q, pair[0], pair[1]);
+	}
 	sst_events_attach(&sst->events, vqs[SST_VQ_EVENT]);
+
+	return 0;
+}
+
+/* Find the virtqueues and have them used. Returns 0 or a negative error code. */
+static int sst_set_up_vqs(struct sst_device *sst)
+{
+	struct virtqueue **vqs;
+	int ret;
+
+	vqs = kcalloc(sst_nr_vqs(sst->nr_queues), sizeof(*vqs), GFP_KERNEL);
+	if (!vqs)
+		return -ENOMEM;
+
+	ret = sst_find_vqs(sst, vqs);
+	if (ret) {
+		dev_err_probe(&sst->vdev->dev, ret,
+			      "%u pairs of a request and a response queue, and an event queue: not there\n",
+			      sst->nr_queues);
+	} else {
+		ret = sst_attach(sst, vqs);
+		if (ret)
+			sst->vdev->config->del_vqs(sst->vdev);
+	}
+	kfree(vqs);
+
+	return ret;
+}
+
+static int sst_start(struct sst_device *sst)
+{
+	struct sst_queue *q;
+	int ret;
+
+	ret = sst_set_up_vqs(sst);
+	if (ret)
+		return ret;
+
 	/* Some devices' rings can't be filled before. */
 	virtio_device_ready(sst->vdev);
 	sst_events_open(&sst->events);
-	sst_queue_open(&sst->queue);
+	/* A reset that somebody has asked for before has just been made. */
+	spin_lock_irq(&sst->reset_lock);
+	sst->reset_reason = NULL;
+	spin_unlock_irq(&sst->reset_lock);
+	sst_for_each_queue(sst, q)
+		sst_queue_open(q);
 	sst->running = true;
 
 	return 0;
@@ -198,29 +313,40 @@ static int sst_start(struct sst_device *sst)
 
 static void sst_stop(struct sst_device *sst)
 {
-	struct sst_queue *q = &sst->queue;
+	struct sst_queue *q;
 
 	sst->running = false;
-	sst_queue_hold(q);
+	sst_for_each_queue(sst, q)
+		sst_queue_hold(q);
 	/* No kick after this */
 	synchronize_srcu(&sst->srcu);
 	virtio_reset_device(sst->vdev);
-	sst_queue_detach(q);
+	sst_for_each_queue(sst, q)
+		sst_queue_detach(q);
 	sst_events_detach(&sst->events);
 	/* A callback may still be about to notify. */
 	virtio_synchronize_cbs(sst->vdev);
 	sst->vdev->config->del_vqs(sst->vdev);
-	sst_queue_recover(q);
+	sst_for_each_queue(sst, q)
+		sst_queue_recover(q);
 	/* Those who waited for an answer know now that there is none. */
 	sst_wake_all(sst);
 }
 
-/* From here on no request is submitted, but one may be half-way in a kick. */
+/*
+ * From here on no request is submitted, but one may be half-way in a kick, and no
+ * reset is asked for.
+ */
 static void sst_mark_gone(struct sst_device *sst)
 {
-	spin_lock_irq(&sst->queue.lock);
+	struct sst_queue *q;
+
+	spin_lock_irq(&sst->reset_lock);
 	WRITE_ONCE(sst->gone, true);
-	spin_unlock_irq(&sst->queue.lock);
+	spin_unlock_irq(&sst->reset_lock);
+	/* Who has not seen it yet has the lock. */
+	sst_for_each_queue(sst, q)
+		sst_queue_hold(q);
 	sst_wake_all(sst);
 }
 
@@ -236,9 +362,9 @@ static int sst_start_again(struct sst_device *sst)
 		return ret;
 	}
 
-	spin_lock_irq(&sst->queue.lock);
+	spin_lock_irq(&sst->reset_lock);
 	sst->resets++;
-	spin_unlock_irq(&sst->queue.lock);
+	spin_unlock_irq(&sst->reset_lock);
 	/* Who has waited for that goes on. */
 	sst_wake_all(sst);
 
@@ -275,34 +401,50 @@ static void sst_reset(struct sst_device *sst, const char *reason)
 	if (ret)
 		virtio_add_status(sst->vdev, VIRTIO_CONFIG_S_FAILED);
 
-	spin_lock_irq(&sst->queue.lock);
+	spin_lock_irq(&sst->reset_lock);
 	sst->reset_at = jiffies + SST_RESET_INTERVAL;
-	spin_unlock_irq(&sst->queue.lock);
+	spin_unlock_irq(&sst->reset_lock);
+}
+
+/* How long an automatic reset has to wait, in jiffies */
+static unsigned long sst_reset_delay(const struct sst_device *sst)
+{
+	unsigned long now = jiffies;
+
+	/* A time long ago must not be taken for one far ahead. */
+	return time_after(sst->reset_at, now) ?
+	       min_t(unsigned long, sst->reset_at - now, SST_RESET_INTERVAL) : 0;
 }
 
 /**
  * sst_ask_reset() - have the device reset
- * @sst: the device, the lock of whose queue is held
+ * @sst: the device
  * @reason: why, for the log
- * @not_before: when, in jiffies
+ * @at_once: do not wait, even if it was reset a moment ago
  *
- * No request is submitted until then. Does nothing if the device is gone.
+ * No request is submitted until then.
  *
- * Context: Any context.
+ * Context: Process context. Takes and releases the locks of the queues.
+ * Return: 0, or -ENODEV if the device is gone.
  */
-void sst_ask_reset(struct sst_device *sst, const char *reason, unsigned long not_before)
+int sst_ask_reset(struct sst_device *sst, const char *reason, bool at_once)
 {
-	unsigned long now = jiffies;
+	struct sst_queue *q;
+	int ret = -ENODEV;
 
-	if (sst->gone)
-		return;
+	sst_for_each_queue(sst, q)
+		sst_queue_hold(q);
 
-	sst->queue.held = true;
-	sst->reset_reason = reason;
-	/* A time long ago must not be taken for one far ahead. */
-	mod_delayed_work(system_dfl_wq, &sst->reset_work,
-			 time_after(not_before, now) ?
-			 min_t(unsigned long, not_before - now, SST_RESET_INTERVAL) : 0);
+	spin_lock_irq(&sst->reset_lock);
+	if (!sst->gone) {
+		sst->reset_reason = reason;
+		mod_delayed_work(system_dfl_wq, &sst->reset_work,
+				 at_once ? 0 : sst_reset_delay(sst));
+		ret = 0;
+	}
+	spin_unlock_irq(&sst->reset_lock);
+
+	return ret;
 }
 
 /*
@@ -311,20 +453,16 @@ void sst_ask_reset(struct sst_device *sst, const char *reason, unsigned long not
  */
 static const char *sst_reset_due(struct sst_device *sst)
 {
-	struct sst_queue *q = &sst->queue;
 	const char *reason;
 
-	spin_lock_irq(&q->lock);
-	reason = q->held ? sst->reset_reason : NULL;
-	spin_unlock_irq(&q->lock);
-	if (reason ||
-	    !(sst->vdev->config->get_status(sst->vdev) & VIRTIO_CONFIG_S_NEEDS_RESET))
-		return reason;
+	spin_lock_irq(&sst->reset_lock);
+	reason = sst->reset_reason;
+	spin_unlock_irq(&sst->reset_lock);
+	if (!reason &&
+	    sst->vdev->config->get_status(sst->vdev) & VIRTIO_CONFIG_S_NEEDS_RESET)
+		sst_ask_reset(sst, "asked for by the device", false);
 
-	spin_lock_irq(&q->lock);
-	sst_ask_reset(sst, "asked for by the device", sst->reset_at);
-	spin_unlock_irq(&q->lock);
-	return NULL;
+	return reason;
 }
 
 static void sst_reset_work(struct work_struct *work)
@@ -347,10 +485,10 @@ static void sst_config_changed(struct virtio_device *vdev)
 	struct sst_device *sst = vdev->priv;
 	unsigned long flags;
 
-	spin_lock_irqsave(&sst->queue.lock, flags);
+	spin_lock_irqsave(&sst->reset_lock, flags);
 	if (!sst->gone)
 		queue_delayed_work(system_dfl_wq, &sst->reset_work, 0);
-	spin_unlock_irqrestore(&sst->queue.lock, flags);
+	spin_unlock_irqrestore(&sst->reset_lock, flags);
 }
 
 /* The end: nobody asks for a reset any more. */
@@ -415,11 +553,19 @@ static int sst_restore(struct virtio_device *vdev)
 
 /* The device */
 
+/* Have no more than @nr pairs of queues. */
+static void sst_drop_queues(struct sst_device *sst, unsigned int nr)
+{
+	while (sst->nr_queues > nr)
+		sst_queue_free(&sst->queues[--sst->nr_queues]);
+}
+
 static void sst_release(struct device *dev)
 {
 	struct sst_device *sst = to_sst_device(dev);
 
-	sst_queue_free(&sst->queue);
+	sst_drop_queues(sst, 0);
+	kvfree(sst->queues);
 	sst_inbox_free(&sst->events.inbox);
 	cleanup_srcu_struct(&sst->srcu);
 	kfree(sst);
@@ -447,6 +593,7 @@ static struct sst_device *sst_alloc(struct virtio_device *vdev)
 	INIT_LIST_HEAD(&sst->files);
 	mutex_init(&sst->run_lock);
 	INIT_DELAYED_WORK(&sst->reset_work, sst_reset_work);
+	spin_lock_init(&sst->reset_lock);
 	sst->reset_at = jiffies;
 	spin_lock_init(&sst->events.lock);
 	sst->events.stopped = true;
@@ -489,6 +636,35 @@ static void sst_read_config(struct sst_device *sst)
 	sst->features = features & SST_FEATURES_KNOWN;
 }
 
+/* One pair of queues for each CPU, as far as the device has them */
+static unsigned int sst_count_pairs(struct virtio_device *vdev)
+{
+	u64 max_queues;
+
+	if (!virtio_has_feature(vdev, SST_F_MULTI_QUEUE))
+		return 1;
+
+	virtio_cread_le(vdev, struct sst_config, max_queues, &max_queues);
+	return clamp_t(u64, max_queues, 1, num_online_cpus());
+}
+
+static int sst_alloc_queues(struct sst_device *sst)
+{
+	unsigned int nr = sst_count_pairs(sst->vdev);
+	int ret = 0;
+
+	sst->queues = kvcalloc(nr, sizeof(*sst->queues), GFP_KERNEL);
+	if (!sst->queues)
+		return -ENOMEM;
+
+	while (!ret && sst->nr_queues < nr) {
+		ret = sst_queue_init(&sst->queues[sst->nr_queues], sst, sst->nr_queues);
+		sst->nr_queues++;
+	}
+
+	return ret;
+}
+
 static int sst_validate(struct virtio_device *vdev)
 {
 	if (!vdev->config->get) {
@@ -506,6 +682,23 @@ static int sst_validate(struct virtio_device *vdev)
 	return 0;
 }
 
+/* A transport may have fewer virtqueues than the device speaks of. */
+static int sst_first_start(struct sst_device *sst)
+{
+	int ret;
+
+	mutex_lock(&sst->run_lock);
+	ret = sst_start(sst);
+	if (ret && sst->nr_queues > 1) {
+		dev_warn(&sst->vdev->dev, "trying one pair of queues\n");
+		sst_drop_queues(sst, 1);
+		ret = sst_start(sst);
+	}
+	mutex_unlock(&sst->run_lock);
+
+	return ret;
+}
+
 static int sst_probe(struct virtio_device *vdev)
 {
 	struct sst_device *sst;
@@ -516,7 +709,7 @@ static int sst_probe(struct virtio_device *vdev)
 		return PTR_ERR(sst);
 	vdev->priv = sst;
 
-	ret = sst_queue_init(&sst->queue, sst);
+	ret = sst_alloc_queues(sst);
 	if (ret)
 		goto put_device;
 
@@ -530,9 +723,7 @@ static int sst_probe(struct virtio_device *vdev)
 		goto put_device;
 
 	sst_read_config(sst);
-	mutex_lock(&sst->run_lock);
-	ret = sst_start(sst);
-	mutex_unlock(&sst->run_lock);
+	ret = sst_first_start(sst);
 	if (ret)
 		goto free_index;
 
@@ -541,8 +732,9 @@ static int sst_probe(struct virtio_device *vdev)
 	if (ret)
 		goto stop;
 
-	sst_dbg(sst, "wire version %#x, device id %u, features %#llx, room for %u requests\n",
-		sst->version, sst->device_id, sst->features, sst->queue.capacity);
+	sst_dbg(sst, "wire version %#x, device id %u, features %#llx, %u queue pairs, room for %u requests in each\n",
+		sst->version, sst->device_id, sst->features, sst->nr_queues,
+		sst->queues->capacity);
 	return 0;
 
 stop:
@@ -554,6 +746,33 @@ put_device:
 	return ret;
 }
 
+static void sst_add_stats(struct sst_stats *sum, const struct sst_stats *stats)
+{
+	sum->requests += stats->requests;
+	sum->responses += stats->responses;
+	sum->timeouts += stats->timeouts;
+	sum->abandoned += stats->abandoned;
+	sum->cancelled += stats->cancelled;
+	sum->aborted += stats->aborted;
+	sum->malformed += stats->malformed;
+	sum->mismatches += stats->mismatches;
+	sum->unmatched += stats->unmatched;
+	sum->late += stats->late;
+	sum->kicks += stats->kicks;
+	sum->interrupts += stats->interrupts;
+}
+
+static void sst_add_queue(struct sst_totals *totals, struct sst_queue *q)
+{
+	spin_lock_irq(&q->lock);
+	sst_add_stats(&totals->queue, &q->stats);
+	totals->in_flight += q->occupied - q->zombies;
+	totals->zombies += q->zombies;
+	totals->slots += q->nr_slots;
+	totals->lost_response_buffers += q->responses.lost;
+	spin_unlock_irq(&q->lock);
+}
+
 /**
  * sst_get_totals() - get what a device has counted
  * @sst: the device
@@ -563,16 +782,15 @@ put_device:
  */
 void sst_get_totals(struct sst_device *sst, struct sst_totals *totals)
 {
-	struct sst_queue *q = &sst->queue;
+	struct sst_queue *q;
 
-	spin_lock_irq(&q->lock);
-	totals->queue = q->stats;
-	totals->in_flight = q->occupied - q->zombies;
-	totals->zombies = q->zombies;
-	totals->slots = q->nr_slots;
-	totals->lost_response_buffers = q->responses.lost;
+	memset(totals, 0, sizeof(*totals));
+	sst_for_each_queue(sst, q)
+		sst_add_queue(totals, q);
+
+	spin_lock_irq(&sst->reset_lock);
 	totals->resets = sst->resets;
-	spin_unlock_irq(&q->lock);
+	spin_unlock_irq(&sst->reset_lock);
 
 	spin_lock_irq(&sst->events.lock);
 	totals->events = sst->events.received;
@@ -613,6 +831,7 @@ static const unsigned int sst_features[] = {
 	SST_F_COMPUTE,
 	SST_F_MEMORY,
 	SST_F_EVENTS,
+	SST_F_MULTI_QUEUE,
 	SST_F_RESET,
 };
 

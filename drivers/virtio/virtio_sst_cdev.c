@@ -62,7 +62,7 @@ static int sst_open(struct inode *inode, struct file *filp)
 
 	/* The open file has a reference to the cdev, which has one to sst->dev. */
 	file->sst = sst;
-	file->queue = &sst->queue;
+	file->queue = sst_queue_here(sst);
 	file->serial = atomic64_inc_return(&sst->serials);
 	file->limit = SST_REQUEST_LIMIT_DEFAULT;
 	init_waitqueue_head(&file->readers);
@@ -265,9 +265,9 @@ static int sst_get_info(struct sst_file *file, struct sst_info __user *arg)
 		.abi_version = SST_ABI_VERSION,
 		.version = sst->version,
 		.device_id = sst->device_id,
-		.queue_pairs = 1,
+		.queue_pairs = sst->nr_queues,
 		.features = sst->features,
-		.queue_size = READ_ONCE(sst->queue.capacity),
+		.queue_size = READ_ONCE(sst->queues->capacity),
 		.request_limit = READ_ONCE(file->limit),
 		.request_timeout_ms = sst_file_timeout_ms(file),
 	};

@@ -253,6 +253,7 @@ struct sst_inbox {
 /**
  * struct sst_queue - a pair of a request and a response queue, and its slots
  * @sst: the device
+ * @index: in &sst_device.queues
  * @lock: protects the fields below, but for those said otherwise, the slots, the
  *	virtqueues, and the lists and counts of the files that use the queue
  * @vq: the virtqueue of requests
@@ -289,6 +290,7 @@ struct sst_inbox {
  */
 struct sst_queue {
 	struct sst_device *sst;
+	unsigned int index;
 	spinlock_t lock;	/* what the kernel-doc says */
 	struct virtqueue *vq;
 	struct sst_inbox responses;
@@ -346,21 +348,23 @@ struct sst_event_queue {
  * @device_id: from config space: number of the device
  * @features: from config space: known SST_F_* bits
  * @request_timeout_ms: how long the device has for an answer
- * @gone: no request is accepted any more. Set once, under the queue's lock, and
- *	read without by those who only want to leave early
+ * @gone: no request is accepted any more. Set once; who has held the lock of a
+ *	queue after that knows that nobody accepts one there. Read without by those
+ *	who only want to leave early
  * @run_lock: protects @running, and is held while the device is started, stopped
  *	or reset
  * @running: the device was started and not stopped
  * @reset_work: resets the device if that was asked for, by the driver or by the
  *	device itself
- * @reset_reason: why; protected by the queue's lock
- * @reset_at: no automatic reset before, in jiffies; protected by the queue's lock
- * @resets: how often the device was reset and went on; protected by the queue's
- *	lock
+ * @reset_lock: protects @reset_reason to @resets; taken inside the lock of a queue
+ * @reset_reason: why, or NULL if nobody has asked
+ * @reset_at: no automatic reset before, in jiffies
+ * @resets: how often the device was reset and went on
  * @serials: source of &sst_file.serial
  * @files_lock: protects @files
  * @files: open files, which removal has to wake
- * @queue: the request queue
+ * @nr_queues: number of @queues
+ * @queues: the pairs of a request and a response queue, allocated
  * @events: the event queue
  */
 struct sst_device {
@@ -377,20 +381,26 @@ struct sst_device {
 	struct mutex run_lock;	/* starting and stopping */
 	bool running;
 	struct delayed_work reset_work;
+	spinlock_t reset_lock;	/* the next three */
 	const char *reset_reason;
 	unsigned long reset_at;
 	u64 resets;
 	atomic64_t serials;
 	spinlock_t files_lock;	/* the list of files */
 	struct list_head files;
-	struct sst_queue queue;
+	unsigned int nr_queues;
+	struct sst_queue *queues;
 	struct sst_event_queue events;
 };
+
+#define sst_for_each_queue(sst, q)						\
+	for ((q) = (sst)->queues; (q) < (sst)->queues + (sst)->nr_queues; (q)++)
 
 /**
  * struct sst_file - an open file of a device
  * @sst: the device
- * @queue: the queue that its requests go to; constant while @used is not 0
+ * @queue: the queue that its requests go to; constant while @used is not 0, or else
+ *	changed under the lock of the queue that it was
  * @node: on &sst_device.files
  * @serial: tells files of one device from each other for ever
  * @readers: who waits for a response; exclusive: first come, first served
@@ -427,7 +437,7 @@ struct sst_file {
 
 /**
  * struct sst_totals - what a device has counted since its probe
- * @queue: counters of the queue
+ * @queue: counters of the queues
  * @events: events received
  * @malformed_events: events of an impossible length
  * @lost_event_buffers: event buffers that the device does not have any more
@@ -505,7 +515,7 @@ void sst_inbox_stock(struct sst_inbox *inbox);
 void sst_inbox_post(struct sst_inbox *inbox, void *buffer);
 bool sst_inbox_kick_prepare(struct sst_inbox *inbox);
 
-int sst_queue_init(struct sst_queue *q, struct sst_device *sst);
+int sst_queue_init(struct sst_queue *q, struct sst_device *sst, unsigned int index);
 void sst_queue_free(struct sst_queue *q);
 void sst_queue_attach(struct sst_queue *q, struct virtqueue *requests,
 		      struct virtqueue *responses);
@@ -513,9 +523,10 @@ void sst_queue_open(struct sst_queue *q);
 void sst_queue_hold(struct sst_queue *q);
 void sst_queue_detach(struct sst_queue *q);
 void sst_queue_recover(struct sst_queue *q);
-void sst_queue_callback(struct virtqueue *vq);
+void sst_queue_drain(struct sst_queue *q, bool interrupt);
+struct sst_queue *sst_queue_here(struct sst_device *sst);
 void sst_wake_all(struct sst_device *sst);
-void sst_ask_reset(struct sst_device *sst, const char *reason, unsigned long not_before);
+int sst_ask_reset(struct sst_device *sst, const char *reason, bool at_once);
 int sst_prepare_shutdown(struct device *dev);
 
 int sst_claim(struct sst_file *file, unsigned int wanted,

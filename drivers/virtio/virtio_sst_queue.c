@@ -179,6 +179,7 @@ static void sst_wake(struct sst_queue *q, struct sst_wakeups *wakeups)
 void sst_wake_all(struct sst_device *sst)
 {
 	struct sst_file *file;
+	struct sst_queue *q;
 
 	spin_lock(&sst->files_lock);
 	list_for_each_entry(file, &sst->files, node) {
@@ -186,7 +187,8 @@ void sst_wake_all(struct sst_device *sst)
 		wake_up_all(&file->wait);
 	}
 	spin_unlock(&sst->files_lock);
-	wake_up_all(&sst->queue.room);
+	sst_for_each_queue(sst, q)
+		wake_up_all(&q->room);
 }
 
 /* Slots */
@@ -504,11 +506,14 @@ static bool sst_queue_collect(struct sst_queue *q, struct sst_wakeups *wakeups,
 		++*passes < SST_RESPONSE_PASSES);
 }
 
-/*
- * Take what the device has given back, in any context in which the virtqueues
- * can't be deleted.
+/**
+ * sst_queue_drain() - take what the device has given back
+ * @q: the queue
+ * @interrupt: the device has said that there is something
+ *
+ * Context: Any context in which the virtqueues can't be deleted.
  */
-static void sst_queue_drain(struct sst_queue *q, bool interrupt)
+void sst_queue_drain(struct sst_queue *q, bool interrupt)
 {
 	struct sst_wakeups wakeups = {};
 	unsigned int passes = 0;
@@ -537,19 +542,6 @@ static void sst_queue_drain(struct sst_queue *q, bool interrupt)
 	if (kick)
 		virtqueue_notify(q->responses.vq);
 	rcu_read_unlock();
-}
-
-/**
- * sst_queue_callback() - the device has given something back
- * @vq: the virtqueue
- *
- * Context: Any context.
- */
-void sst_queue_callback(struct virtqueue *vq)
-{
-	struct sst_device *sst = vq->vdev->priv;
-
-	sst_queue_drain(&sst->queue, true);
 }
 
 /* Time-outs */
@@ -640,18 +632,21 @@ static const char *sst_queue_trouble(const struct sst_queue *q)
 	return q->silence >= reset_after ? "requests overdue in a row" : NULL;
 }
 
-/* Returns true if those who wait have to be told that the queue has failed. */
-static bool sst_queue_judge(struct sst_queue *q)
+/* Have a queue reset that is in trouble, or tell those who wait that it has failed. */
+static void sst_queue_judge(struct sst_queue *q)
 {
 	const char *trouble;
+	bool failed;
 
-	if (q->stopped || q->held)
-		return false;
+	spin_lock_irq(&q->lock);
+	failed = !q->stopped && !q->held && sst_queue_failed(q);
+	trouble = q->stopped || q->held ? NULL : sst_queue_trouble(q);
+	spin_unlock_irq(&q->lock);
 
-	trouble = sst_queue_trouble(q);
 	if (trouble)
-		sst_ask_reset(q->sst, trouble, q->sst->reset_at);
-	return !trouble && sst_queue_failed(q);
+		sst_ask_reset(q->sst, trouble, false);
+	else if (failed)
+		sst_wake_all(q->sst);
 }
 
 static void sst_queue_timeout(struct work_struct *work)
@@ -660,7 +655,7 @@ static void sst_queue_timeout(struct work_struct *work)
 					   struct sst_queue, timeout_work);
 	struct sst_wakeups wakeups = {};
 	unsigned int expired = 0;
-	bool failed, more;
+	bool more;
 
 	/* An answer that is there is not late, even if its interrupt is. */
 	sst_queue_drain(q, false);
@@ -670,14 +665,12 @@ static void sst_queue_timeout(struct work_struct *work)
 		spin_lock_irq(&q->lock);
 		q->timeout_armed = false;
 		more = !q->stopped && sst_queue_expire(q, &wakeups, &expired);
-		failed = sst_queue_judge(q);
 		spin_unlock_irq(&q->lock);
 		sst_wake(q, &wakeups);
 	} while (more);
 	rcu_read_unlock();
 
-	if (failed)
-		sst_wake_all(q->sst);
+	sst_queue_judge(q);
 	if (expired)
 		pr_warn_ratelimited("Request timed out (%s: %u at once)\n",
 				    dev_name(&q->sst->dev), expired);
@@ -810,6 +803,67 @@ static void sst_queue_shrink(struct sst_queue *q)
 
 /* Submission */
 
+/**
+ * sst_queue_here() - get the queue of the CPU that this runs on
+ * @sst: the device
+ *
+ * Context: Any context.
+ * Return: the queue.
+ */
+struct sst_queue *sst_queue_here(struct sst_device *sst)
+{
+	return &sst->queues[raw_smp_processor_id() % sst->nr_queues];
+}
+
+/* Take the lock of the queue that a file has. */
+static struct sst_queue *sst_lock_queue(struct sst_file *file)
+	__acquires(&file->queue->lock)
+{
+	struct sst_queue *q;
+
+	for (;;) {
+		q = READ_ONCE(file->queue);
+		spin_lock_irq(&q->lock);
+		if (likely(q == file->queue))
+			return q;
+		spin_unlock_irq(&q->lock);
+	}
+}
+
+/* A file that has no request leaves its queue, whose lock is held. */
+static void sst_file_move(struct sst_file *file, struct sst_queue *to)
+{
+	struct sst_queue *q = file->queue;
+
+	if (!list_empty(&file->poll_node)) {
+		list_del_init(&file->poll_node);
+		q->nr_pollers--;
+	}
+	WRITE_ONCE(file->queue, to);
+}
+
+/*
+ * The same for a file that is going to submit something. It keeps its queue while
+ * it has any request, so that its requests reach the device in order; after that
+ * it takes the queue of the CPU that it is used on.
+ */
+static struct sst_queue *sst_lock_queue_to_submit(struct sst_file *file)
+	__acquires(&file->queue->lock)
+{
+	struct sst_queue *here = sst_queue_here(file->sst);
+	struct sst_queue *q = sst_lock_queue(file);
+
+	while (q != here && !file->used) {
+		sst_file_move(file, here);
+		spin_unlock_irq(&q->lock);
+		/* Who polls for a place is to look at the other queue. */
+		sst_wake_writers(file);
+		q = sst_lock_queue(file);
+	}
+
+	return q;
+}
+
 /* Why no request of a file is taken, whatever becomes free; 0 if it is. */
 static int sst_failure(const struct sst_file *file)
 {
@@ -827,6 +881,17 @@ static bool sst_queue_has_room(const struct sst_queue *q)
 	return !q->held && q->occupied < q->capacity;
 }
 
+/* Have the pollers of a file told when there is room, be they asleep or edge-triggered. */
+static void sst_want_room(struct sst_queue *q, struct sst_file *file)
+{
+	q->room_wanted = true;
+	if (!list_empty(&file->poll_node))
+		return;
+
+	list_add_tail(&file->poll_node, &q->pollers);
+	q->nr_pollers++;
+}
+
 /**
  * sst_may_write() - whether a write would not have to wait
  * @file: the file
@@ -839,18 +904,13 @@ static bool sst_queue_has_room(const struct sst_queue *q)
  */
 bool sst_may_write(struct sst_file *file)
 {
-	struct sst_queue *q = file->queue;
+	struct sst_queue *q;
 	bool may;
 
-	spin_lock_irq(&q->lock);
+	q = sst_lock_queue(file);
 	may = sst_failure(file) || (file->used < file->limit && sst_queue_has_room(q));
-	if (!sst_queue_has_room(q)) {
-		q->room_wanted = true;
-		if (list_empty(&file->poll_node)) {
-			list_add_tail(&file->poll_node, &q->pollers);
-			q->nr_pollers++;
-		}
-	}
+	if (!sst_queue_has_room(q))
+		sst_want_room(q, file);
 	spin_unlock_irq(&q->lock);
 
 	return may;
@@ -859,10 +919,10 @@ bool sst_may_write(struct sst_file *file)
 /* True if a writer need not wait for its file's limit any longer; @error: why */
 static bool sst_limit_passed(struct sst_file *file, bool alone, int *error)
 {
-	struct sst_queue *q = file->queue;
+	struct sst_queue *q;
 	bool passed;
 
-	spin_lock_irq(&q->lock);
+	q = sst_lock_queue(file);
 	*error = sst_failure(file);
 	if (!*error && alone && file->nr_done >= file->limit)
 		*error = -ENOBUFS;
@@ -892,15 +952,14 @@ static int sst_wait_limit(struct sst_file *file, unsigned int how)
 static int sst_claim_free(struct sst_file *file, unsigned int wanted,
 			  struct list_head *batch, bool *full)
 {
-	struct sst_queue *q = file->queue;
+	struct sst_queue *q;
 	struct sst_slot *slot;
 	int n = 0;
 	int ret;
 
+	q = sst_lock_queue_to_submit(file);
 	/* No more than that can be submitted. */
-	wanted = min(wanted, READ_ONCE(q->capacity));
-
-	spin_lock_irq(&q->lock);
+	wanted = min(wanted, q->capacity);
 	ret = sst_failure(file);
 	/* It may be time for a reset that nobody has asked for yet. */
 	if (ret == -EIO && READ_ONCE(sst_reset_after))
@@ -1019,7 +1078,7 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
 		struct scatterlist *sgs[] = { &slot->sg_request, &slot->sg_response };
 
 		if (!sst_queue_has_room(q)) {
-			q->room_wanted = true;
+			sst_want_room(q, slot->file);
 			ret = -EAGAIN;
 			break;
 		}
@@ -1196,10 +1255,10 @@ static bool sst_file_ended(const struct sst_file *file)
  */
 bool sst_may_read(struct sst_file *file)
 {
-	struct sst_queue *q = file->queue;
+	struct sst_queue *q;
 	bool may;
 
-	spin_lock_irq(&q->lock);
+	q = sst_lock_queue(file);
 	may = file->nr_done || sst_file_ended(file);
 	spin_unlock_irq(&q->lock);
 
@@ -1222,13 +1281,13 @@ bool sst_may_read(struct sst_file *file)
 int sst_take(struct sst_file *file, unsigned int wanted,
 	     struct list_head *batch, bool nowait)
 {
-	struct sst_queue *q = file->queue;
+	struct sst_queue *q;
 	unsigned int n = 0;
 	bool over;
 	int ret;
 
 	for (;;) {
-		spin_lock_irq(&q->lock);
+		q = sst_lock_queue(file);
 		while (n < wanted && !list_empty(&file->done)) {
 			list_move_tail(file->done.next, batch);
 			n++;
@@ -1407,10 +1466,10 @@ int sst_wait(struct sst_file *file, struct sst_slot *slot, struct list_head *bat
  * Cancel requests of up to @generation, as far as @wakeups has room. Returns their
  * number.
  */
-static unsigned int sst_cancel_some(struct sst_file *file, const __le64 *user_data,
-				    u64 generation, struct sst_wakeups *wakeups)
+static unsigned int sst_cancel_some(struct sst_queue *q, struct sst_file *file,
+				    const __le64 *user_data, u64 generation,
+				    struct sst_wakeups *wakeups)
 {
-	struct sst_queue *q = file->queue;
 	struct sst_slot *slot, *next;
 	unsigned int n = 0;
 
@@ -1439,21 +1498,21 @@ static unsigned int sst_cancel_some(struct sst_file *file, const __le64 *user_da
  */
 unsigned int sst_cancel_in_flight(struct sst_file *file, const __le64 *user_data)
 {
-	struct sst_queue *q = file->queue;
 	struct sst_wakeups wakeups = {};
+	struct sst_queue *q;
 	unsigned int total = 0;
 	unsigned int n;
 	u64 generation;
 
-	/* Others may go on submitting. */
-	spin_lock_irq(&q->lock);
+	/* Others may go on submitting, even on another queue if all have ended here. */
+	q = sst_lock_queue(file);
 	generation = q->generation;
 	spin_unlock_irq(&q->lock);
 
 	do {
 		rcu_read_lock();
 		spin_lock_irq(&q->lock);
-		n = sst_cancel_some(file, user_data, generation, &wakeups);
+		n = sst_cancel_some(q, file, user_data, generation, &wakeups);
 		spin_unlock_irq(&q->lock);
 		sst_wake(q, &wakeups);
 		rcu_read_unlock();
@@ -1472,9 +1531,9 @@ unsigned int sst_cancel_in_flight(struct sst_file *file, const __le64 *user_data
  */
 void sst_set_settings(struct sst_file *file, const struct sst_settings *settings)
 {
-	struct sst_queue *q = file->queue;
+	struct sst_queue *q;
 
-	spin_lock_irq(&q->lock);
+	q = sst_lock_queue(file);
 	if (settings->flags & SST_SETTING_TIMEOUT)
 		WRITE_ONCE(file->timeout_ms, settings->request_timeout_ms);
 	if (settings->flags & SST_SETTING_LIMIT)
@@ -1569,15 +1628,17 @@ bool sst_inbox_kick_prepare(struct sst_inbox *inbox)
  * sst_queue_init() - prepare a queue that has no virtqueues yet
  * @q: the queue, all zero
  * @sst: its device
+ * @index: its number
  *
  * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM; sst_queue_free() is wanted in any case.
  */
-int sst_queue_init(struct sst_queue *q, struct sst_device *sst)
+int sst_queue_init(struct sst_queue *q, struct sst_device *sst, unsigned int index)
 {
 	int ret;
 
 	q->sst = sst;
+	q->index = index;
 	q->stopped = true;
 	q->held = true;
 	spin_lock_init(&q->lock);

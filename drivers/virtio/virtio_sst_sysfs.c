@@ -75,14 +75,7 @@ static ssize_t reset_store(struct device *dev, struct device_attribute *attr,
 	if (!reset)
 		return -EINVAL;
 
-	spin_lock_irq(&sst->queue.lock);
-	if (sst->gone)
-		ret = -ENODEV;
-	else
-		sst_ask_reset(sst, "asked for in sysfs", jiffies);
-	spin_unlock_irq(&sst->queue.lock);
-
-	return ret ?: count;
+	return sst_ask_reset(sst, "asked for in sysfs", true) ?: count;
 }
 static DEVICE_ATTR_WO(reset);
 

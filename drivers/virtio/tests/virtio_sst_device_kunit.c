@@ -660,7 +660,7 @@ static void sst_fake_expect_gone(struct kunit *test, struct sst_fake *fake)
 /* Whether the driver has all slots back, after a reset and with nothing to read */
 static bool sst_fake_slots_home(struct sst_fake *fake)
 {
-	struct sst_queue *q = &sst_fake_device(fake)->queue;
+	struct sst_queue *q = sst_fake_device(fake)->queues;
 	struct sst_chunk *chunk;
 	unsigned long index;
 	bool home = true;
