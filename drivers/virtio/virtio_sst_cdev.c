@@ -284,14 +284,18 @@ static bool sst_transaction_valid(const struct sst_transaction *t)
 	       !t->flags && !memchr_inv(t->reserved, 0, sizeof(t->reserved));
 }
 
-/* Submit the request of a transaction. Returns its slot, or an error pointer. */
-static struct sst_slot *sst_transact_submit(struct file *filp,
-					    const struct sst_transaction *t)
+/*
+ * Submit the request of a transaction. Returns the op that waits for its response, or
+ * an error pointer.
+ */
+static struct sst_op *sst_transact_submit(struct file *filp, const struct sst_transaction *t,
+					  u64 *id)
 {
 	struct sst_file *file = filp->private_data;
 	unsigned int how = sst_how(filp, 0);
 	struct sst_slot *slot;
 	struct iov_iter from;
+	struct sst_op *op;
 	LIST_HEAD(batch);
 	int ret;
 
@@ -305,11 +309,12 @@ static struct sst_slot *sst_transact_submit(struct file *filp,
 		return ERR_PTR(ret);
 
 	slot = list_first_entry(&batch, struct sst_slot, node);
-	slot->caller = true;
+	*id = sst_request_id(slot->generation, slot->index);
+	op = sst_op_begin(&batch, sst_op_wake, NULL);
 	ret = sst_submit(file, &batch, how);
 	sst_unclaim(file, &batch);
 
-	return ret < 0 ? ERR_PTR(ret) : slot;
+	return ret < 0 ? ERR_PTR(ret) : op;
 }
 
 /*
@@ -320,8 +325,8 @@ static int sst_transact(struct file *filp, struct sst_transaction __user *arg)
 	const fmode_t both = FMODE_READ | FMODE_WRITE;
 	struct sst_file *file = filp->private_data;
 	struct sst_transaction t;
-	struct sst_slot *slot;
 	struct iov_iter to;
+	struct sst_op *op;
 	LIST_HEAD(copied);
 	LIST_HEAD(batch);
 	u64 id;
@@ -334,12 +339,11 @@ static int sst_transact(struct file *filp, struct sst_transaction __user *arg)
 	if (!sst_transaction_valid(&t))
 		return -EINVAL;
 
-	slot = sst_transact_submit(filp, &t);
-	if (IS_ERR(slot))
-		return PTR_ERR(slot);
+	op = sst_transact_submit(filp, &t, &id);
+	if (IS_ERR(op))
+		return PTR_ERR(op);
 
-	id = sst_request_id(slot->generation, slot->index);
-	ret = sst_wait(file, slot, &batch);
+	ret = sst_op_wait(file, op, &batch);
 	if (put_user(id, &arg->request_id) && !ret)
 		ret = -EFAULT;
 	if (!ret) {

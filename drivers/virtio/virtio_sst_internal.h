@@ -61,6 +61,7 @@ static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE
 #define SST_NOWAIT	BIT(0)	/* not waiting for room */
 #define SST_NOSLEEP	BIT(1)	/* not even for memory */
 #define SST_ALONE	BIT(2)	/* nobody else can read the file's responses */
+#define SST_WHOLE	BIT(3)	/* all or none */
 
 struct sst_chunk;
 struct sst_device;
@@ -109,12 +110,33 @@ enum sst_slot_state {
 };
 
 /**
+ * struct sst_op - requests whose ends somebody waits for together
+ * @slots: their slots, in the order of the requests
+ * @pending: how many of them have not ended, and one more if the op must not end yet
+ * @wait: who sleeps until they have
+ * @ended: called when they have: in any context, without a lock, in an RCU read-side
+ *	section that has begun before @pending became 0
+ * @data: for @ended
+ *
+ * Part of the first of the slots, and protected by the lock of their queue.
+ */
+struct sst_op {
+	struct list_head slots;
+	unsigned int pending;
+	wait_queue_head_t wait;
+	void (*ended)(struct sst_op *op);
+	void *data;
+};
+
+/**
  * struct sst_slot - room for one request and its response
- * @node: FREE: on &sst_queue.free; FILLING: on the caller's list; with an unread
- *	ending: on &sst_file.done, or on a reader's list
+ * @node: FREE: on &sst_queue.free; FILLING: on the caller's list; part of an @op:
+ *	on &sst_op.slots; with an unread ending: on &sst_file.done, or on a reader's
+ *	list
  * @busy_node: BUSY, AWAIT, and ZOMBIE: on &sst_queue.busy, or, once @overdue, on
  *	&sst_queue.late
- * @wait: @caller waits here
+ * @op: what it is part of; its ending is not put on &sst_file.done
+ * @first: the op, if this is its first slot
  * @chunk: what it was allocated with
  * @file: the owner; NULL when FREE, and when ZOMBIE with nothing left to read
  * @request: what the device reads
@@ -140,8 +162,6 @@ enum sst_slot_state {
  * @clock_runs: the kick is over, the clock is started
  * @overdue: a ZOMBIE that the device has had for longer than @timeout
  * @by_driver: the ending was made by the driver; @answer is not to be read
- * @caller: somebody waits for the end of this very request, which is not to be
- *	put on &sst_file.done
  *
  * All but the messages themselves is protected by &sst_queue.lock, except that
  * the caller who has a FILLING slot prepares it, and the one who has taken a slot
@@ -150,7 +170,8 @@ enum sst_slot_state {
 struct sst_slot {
 	struct list_head node;
 	struct list_head busy_node;
-	wait_queue_head_t wait;
+	struct sst_op *op;
+	struct sst_op first;
 	struct sst_chunk *chunk;
 	struct sst_file *file;
 	struct sst_request *request;
@@ -172,7 +193,6 @@ struct sst_slot {
 	bool clock_runs;
 	bool overdue;
 	bool by_driver;
-	bool caller;
 };
 
 /**
@@ -267,6 +287,7 @@ struct sst_inbox {
  * @pollers: files whose users wait in poll for a place; apart from @room, so that
  *	none of them takes a writer's wake-up
  * @nr_pollers: their number
+ * @nr_free: number of slots on @free
  * @room_wanted: a writer or poller has found no room
  * @capacity: how many places there are, for which @vq always has room
  * @occupied: slots that have a place: BUSY, AWAIT and ZOMBIE ones
@@ -300,6 +321,7 @@ struct sst_queue {
 	wait_queue_head_t room;
 	struct list_head pollers;
 	unsigned int nr_pollers;
+	unsigned int nr_free;
 	bool room_wanted;
 	unsigned int capacity;
 	unsigned int occupied;
@@ -540,7 +562,11 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch);
 bool sst_may_read(struct sst_file *file);
 bool sst_may_write(struct sst_file *file);
 void sst_abandon(struct sst_file *file);
-int sst_wait(struct sst_file *file, struct sst_slot *slot, struct list_head *batch);
+struct sst_op *sst_op_begin(struct list_head *batch, void (*ended)(struct sst_op *op),
+			    void *data);
+int sst_op_wait(struct sst_file *file, struct sst_op *op, struct list_head *batch);
+int sst_op_end(struct sst_file *file, struct sst_op *op, struct list_head *batch);
+void sst_op_wake(struct sst_op *op);
 unsigned int sst_cancel_in_flight(struct sst_file *file, const __le64 *user_data);
 void sst_set_settings(struct sst_file *file, const struct sst_settings *settings);
 void sst_get_totals(struct sst_device *sst, struct sst_totals *totals);

@@ -43,7 +43,7 @@
 /* 16 slots fill 33 pages of 4 KiB with next to no waste */
 #define SST_CHUNK_SLOTS		16
 
-/* Files, or waiting callers, that are woken between two holds of a queue's lock */
+/* Files, or ops, that are woken between two holds of a queue's lock */
 #define SST_WAKE_BATCH		8
 
 /*
@@ -60,8 +60,9 @@
  * @room: there is room in the virtqueue again, and somebody wants it
  * @malformed: number of responses of an impossible length
  * @length: one such length, to tell
- * @nr_callers: number of @callers
- * @callers: slots for whose end somebody waits
+ * @nr_ops: number of @ops
+ * @ops: ops that have ended, and what to call: who sleeps until then may be quick,
+ *	and the memory may be another op by now
  * @nr: number of @files
  * @files: the files and how many of their requests have ended
  *
@@ -72,8 +73,11 @@ struct sst_wakeups {
 	bool room;
 	unsigned int malformed;
 	u32 length;
-	unsigned int nr_callers;
-	struct sst_slot *callers[SST_WAKE_BATCH];
+	unsigned int nr_ops;
+	struct {
+		struct sst_op *op;
+		void (*ended)(struct sst_op *op);
+	} ops[SST_WAKE_BATCH];
 	unsigned int nr;
 	struct {
 		struct sst_file *file;
@@ -87,7 +91,7 @@ struct sst_wakeups {
 static bool sst_wakeups_have_room(const struct sst_wakeups *wakeups)
 {
 	return wakeups->nr < ARRAY_SIZE(wakeups->files) &&
-	       wakeups->nr_callers < ARRAY_SIZE(wakeups->callers);
+	       wakeups->nr_ops < ARRAY_SIZE(wakeups->ops);
 }
 
 static void sst_wakeups_add(struct sst_wakeups *wakeups, struct sst_file *file)
@@ -103,6 +107,13 @@ static void sst_wakeups_add(struct sst_wakeups *wakeups, struct sst_file *file)
 		wakeups->nr++;
 	}
 	wakeups->files[i].ended++;
+}
+
+static void sst_wakeups_add_op(struct sst_wakeups *wakeups, struct sst_op *op)
+{
+	wakeups->ops[wakeups->nr_ops].op = op;
+	wakeups->ops[wakeups->nr_ops].ended = op->ended;
+	wakeups->nr_ops++;
 }
 
 /* Responses of a file can be read, by @nr readers. */
@@ -157,8 +168,8 @@ static void sst_wake(struct sst_queue *q, struct sst_wakeups *wakeups)
 {
 	unsigned int i;
 
-	for (i = 0; i < wakeups->nr_callers; i++)
-		wake_up_interruptible(&wakeups->callers[i]->wait);
+	for (i = 0; i < wakeups->nr_ops; i++)
+		wakeups->ops[i].ended(wakeups->ops[i].op);
 	for (i = 0; i < wakeups->nr; i++)
 		sst_wake_readers(wakeups->files[i].file, wakeups->files[i].ended);
 	if (wakeups->room)
@@ -201,6 +212,7 @@ static void sst_slot_free(struct sst_queue *q, struct sst_slot *slot)
 	slot->file = NULL;
 	slot->state = SST_SLOT_FREE;
 	list_move(&slot->node, &q->free);
+	q->nr_free++;
 	if (++chunk->nr_free == chunk->nr)
 		list_add(&chunk->node, &q->unused);
 }
@@ -213,6 +225,7 @@ static struct sst_slot *sst_slot_take_free(struct sst_queue *q)
 	if (chunk->nr_free-- == chunk->nr)
 		list_del_init(&chunk->node);
 	list_del_init(&slot->node);
+	q->nr_free--;
 
 	return slot;
 }
@@ -269,8 +282,9 @@ static void sst_slot_end(struct sst_slot *slot, enum sst_slot_state state,
 	lockdep_assert_held(&file->queue->lock);
 	slot->state = state;
 	file->in_flight--;
-	if (slot->caller) {
-		wakeups->callers[wakeups->nr_callers++] = slot;
+	if (slot->op) {
+		if (!--slot->op->pending)
+			sst_wakeups_add_op(wakeups, slot->op);
 		return;
 	}
 	list_add_tail(&slot->node, &file->done);
@@ -688,7 +702,8 @@ static void sst_chunk_init(struct sst_chunk *chunk, size_t request_size,
 
 		INIT_LIST_HEAD(&slot->node);
 		INIT_LIST_HEAD(&slot->busy_node);
-		init_waitqueue_head(&slot->wait);
+		INIT_LIST_HEAD(&slot->first.slots);
+		init_waitqueue_head(&slot->first.wait);
 		slot->chunk = chunk;
 		slot->index = chunk->index * SST_CHUNK_SLOTS + i;
 		slot->request = chunk->memory + i * slot_size;
@@ -777,6 +792,7 @@ static struct sst_chunk *sst_queue_pop_unused(struct sst_queue *q)
 		for (i = 0; i < chunk->nr; i++)
 			list_del_init(&chunk->slots[i].node);
 		q->nr_slots -= chunk->nr;
+		q->nr_free -= chunk->nr;
 	}
 	spin_unlock_irq(&q->lock);
 
@@ -875,10 +891,10 @@ static int sst_failure(const struct sst_file *file)
 	return sst_queue_failed(file->queue) ? -EIO : 0;
 }
 
-/* Whether a request can be submitted now */
-static bool sst_queue_has_room(const struct sst_queue *q)
+/* Whether so many requests can be submitted now */
+static bool sst_queue_has_room(const struct sst_queue *q, unsigned int nr)
 {
-	return !q->held && q->occupied < q->capacity;
+	return !q->held && q->occupied + nr <= q->capacity;
 }
 
 /* Have the pollers of a file told when there is room, be they asleep or edge-triggered. */
@@ -908,31 +924,35 @@ bool sst_may_write(struct sst_file *file)
 	bool may;
 
 	q = sst_lock_queue(file);
-	may = sst_failure(file) || (file->used < file->limit && sst_queue_has_room(q));
-	if (!sst_queue_has_room(q))
+	may = sst_failure(file) || (file->used < file->limit && sst_queue_has_room(q, 1));
+	if (!sst_queue_has_room(q, 1))
 		sst_want_room(q, file);
 	spin_unlock_irq(&q->lock);
 
 	return may;
 }
 
-/* True if a writer need not wait for its file's limit any longer; @error: why */
-static bool sst_limit_passed(struct sst_file *file, bool alone, int *error)
+/*
+ * True if a writer of @nr requests need not wait for its file's limit any longer;
+ * @error: why
+ */
+static bool sst_limit_passed(struct sst_file *file, unsigned int nr, bool alone, int *error)
 {
 	struct sst_queue *q;
 	bool passed;
 
 	q = sst_lock_queue(file);
 	*error = sst_failure(file);
-	if (!*error && alone && file->nr_done >= file->limit)
+	if (!*error && alone && file->nr_done + nr > file->limit)
 		*error = -ENOBUFS;
-	passed = *error || file->used < file->limit;
+	/* The limit may be another one by now. */
+	passed = *error || nr > file->limit || file->used + nr <= file->limit;
 	spin_unlock_irq(&q->lock);
 
 	return passed;
 }
 
-static int sst_wait_limit(struct sst_file *file, unsigned int how)
+static int sst_wait_limit(struct sst_file *file, unsigned int nr, unsigned int how)
 {
 	int error;
 	int ret;
@@ -941,15 +961,15 @@ static int sst_wait_limit(struct sst_file *file, unsigned int how)
 		return -EAGAIN;
 
 	ret = wait_event_interruptible(file->wait,
-				       sst_limit_passed(file, how & SST_ALONE, &error));
+				       sst_limit_passed(file, nr, how & SST_ALONE, &error));
 	return ret ?: error;
 }
 
 /*
- * Take FREE slots as far as there are any and the file may have them, which is
- * told by @full. Returns their number, or an error.
+ * Take FREE slots, @wanted at most and @least at least, as far as there are any and
+ * the file may have them, which is told by @full. Returns their number, or an error.
  */
-static int sst_claim_free(struct sst_file *file, unsigned int wanted,
+static int sst_claim_free(struct sst_file *file, unsigned int wanted, unsigned int least,
 			  struct list_head *batch, bool *full)
 {
 	struct sst_queue *q;
@@ -964,17 +984,23 @@ static int sst_claim_free(struct sst_file *file, unsigned int wanted,
 	/* It may be time for a reset that nobody has asked for yet. */
 	if (ret == -EIO && READ_ONCE(sst_reset_after))
 		sst_queue_arm(q, jiffies);
-	while (!ret && n < wanted && file->used < file->limit && !list_empty(&q->free)) {
+	if (!ret && least > min(q->capacity, file->limit))
+		ret = -EINVAL;
+	if (!ret && file->used + least <= file->limit && q->nr_free >= least)
+		wanted = min3(wanted, q->nr_free, file->limit - file->used);
+	else
+		wanted = 0;
+	while (n < wanted) {
 		slot = sst_slot_take_free(q);
 		list_add_tail(&slot->node, batch);
 		slot->state = SST_SLOT_FILLING;
 		slot->file = file;
 		slot->generation = ++q->generation;
-		slot->caller = false;
+		slot->op = NULL;
 		file->used++;
 		n++;
 	}
-	*full = file->used >= file->limit;
+	*full = file->used + least > file->limit;
 	spin_unlock_irq(&q->lock);
 
 	return ret ?: n;
@@ -987,12 +1013,14 @@ static int sst_claim_free(struct sst_file *file, unsigned int wanted,
  * @batch: list to put them on
  * @how: SST_* flags
  *
- * Waits until the file may have one, and takes as many as it may have.
+ * Waits until the file may have one, and takes as many as it may have; with SST_WHOLE
+ * until it may have all of them.
  *
  * Context: Process context, may sleep.
  * Return: number of slots, at least 1, or
  *	* -ENODEV: the device is gone
  *	* -EIO: it is broken, or has not answered too many requests
+ *	* -EINVAL: never so many at once, and SST_WHOLE
  *	* -ENOBUFS: all that the file may have is unread, and SST_ALONE
  *	* -EAGAIN: its limit is reached (SST_NOWAIT), or no memory (SST_NOSLEEP)
  *	* -ERESTARTSYS: a signal came while waiting
@@ -1002,18 +1030,20 @@ int sst_claim(struct sst_file *file, unsigned int wanted,
 	      struct list_head *batch, unsigned int how)
 {
 	gfp_t gfp = how & SST_NOSLEEP ? GFP_NOWAIT | __GFP_ACCOUNT : GFP_KERNEL_ACCOUNT;
+	unsigned int least = how & SST_WHOLE ? wanted : 1;
 	unsigned int n = 0;
 	bool full;
 	int ret;
 
 	do {
-		ret = sst_claim_free(file, wanted - n, batch, &full);
+		ret = sst_claim_free(file, wanted - n, least, batch, &full);
 		if (ret < 0)
 			break;
 		n += ret;
 		if (n == wanted || (n && full))
 			break;
-		ret = full ? sst_wait_limit(file, how) : sst_queue_grow(file->queue, gfp);
+		ret = full ? sst_wait_limit(file, least, how) :
+			     sst_queue_grow(READ_ONCE(file->queue), gfp);
 	} while (!ret);
 
 	if (ret == -ENOMEM && how & SST_NOSLEEP)
@@ -1066,18 +1096,25 @@ static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
 	slot->kicked = false;
 }
 
-/* Offer FILLING slots to the device. Returns their number, or an error. */
-static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
+/*
+ * Offer FILLING slots to the device, if there is room for @least of them. Returns
+ * their number, or an error.
+ */
+static int sst_queue_add(struct sst_queue *q, struct list_head *batch, unsigned int least)
 {
 	struct sst_slot *slot, *next;
 	int ret = 0;
 	int n = 0;
 
+	/* It was more before a reset. */
+	if (least > q->capacity)
+		return -EIO;
+
 	q->batch++;
 	list_for_each_entry_safe(slot, next, batch, node) {
 		struct scatterlist *sgs[] = { &slot->sg_request, &slot->sg_response };
 
-		if (!sst_queue_has_room(q)) {
+		if (!sst_queue_has_room(q, n ? 1 : least)) {
 			sst_want_room(q, slot->file);
 			ret = -EAGAIN;
 			break;
@@ -1088,6 +1125,10 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch)
 		slot->batch = q->batch;
 		slot->state = SST_SLOT_BUSY;
 		list_del_init(&slot->node);
+		if (slot->op) {
+			list_add_tail(&slot->node, &slot->op->slots);
+			slot->op->pending++;
+		}
 		list_add_tail(&slot->busy_node, &q->busy);
 		slot->file->in_flight++;
 		q->occupied++;
@@ -1134,8 +1175,8 @@ static void sst_queue_notify(struct sst_queue *q, u64 batch)
 	spin_unlock_irq(&q->lock);
 }
 
-/* Hand over what there is room for. Returns the number, or an error. */
-static int sst_submit_some(struct sst_file *file, struct list_head *batch)
+/* Hand over what there is room for, @least at least. Returns the number, or an error. */
+static int sst_submit_some(struct sst_file *file, struct list_head *batch, unsigned int least)
 {
 	struct sst_queue *q = file->queue;
 	bool kick = false;
@@ -1145,7 +1186,7 @@ static int sst_submit_some(struct sst_file *file, struct list_head *batch)
 
 	idx = srcu_read_lock(&file->sst->srcu);
 	spin_lock_irq(&q->lock);
-	ret = sst_failure(file) ?: sst_queue_add(q, batch);
+	ret = sst_failure(file) ?: sst_queue_add(q, batch, least);
 	number = q->batch;
 	if (ret > 0)
 		kick = sst_queue_kick_prepare(q);
@@ -1157,14 +1198,14 @@ static int sst_submit_some(struct sst_file *file, struct list_head *batch)
 	return ret;
 }
 
-/* True if a writer need not wait for room in the virtqueue any longer */
-static bool sst_room_passed(struct sst_file *file)
+/* True if a writer need not wait for room for @nr requests any longer */
+static bool sst_room_passed(struct sst_file *file, unsigned int nr)
 {
 	struct sst_queue *q = file->queue;
 	bool passed;
 
 	spin_lock_irq(&q->lock);
-	passed = sst_failure(file) || sst_queue_has_room(q);
+	passed = sst_failure(file) || nr > q->capacity || sst_queue_has_room(q, nr);
 	if (!passed)
 		q->room_wanted = true;
 	spin_unlock_irq(&q->lock);
@@ -1181,7 +1222,7 @@ static void sst_pass_room(struct sst_queue *q)
 	bool room;
 
 	spin_lock_irq(&q->lock);
-	room = sst_queue_has_room(q);
+	room = sst_queue_has_room(q, 1);
 	if (!room)
 		q->room_wanted = true;
 	spin_unlock_irq(&q->lock);
@@ -1189,15 +1230,16 @@ static void sst_pass_room(struct sst_queue *q)
 		wake_up_interruptible(&q->room);
 }
 
-static int sst_wait_and_submit(struct sst_file *file, struct list_head *batch)
+static int sst_wait_and_submit(struct sst_file *file, struct list_head *batch,
+			       unsigned int least)
 {
 	struct sst_queue *q = file->queue;
 	int ret;
 
 	do {
-		ret = wait_event_interruptible_exclusive(q->room, sst_room_passed(file));
+		ret = wait_event_interruptible_exclusive(q->room, sst_room_passed(file, least));
 		if (!ret)
-			ret = sst_submit_some(file, batch);
+			ret = sst_submit_some(file, batch, least);
 	} while (ret == -EAGAIN);
 	sst_pass_room(q);
 
@@ -1212,7 +1254,7 @@ static int sst_wait_and_submit(struct sst_file *file, struct list_head *batch)
  * @how: SST_* flags
  *
  * Waits until the virtqueue has room for one, and submits as many as it has room
- * for.
+ * for; for all of them if it is to be SST_WHOLE.
  *
  * Context: Process context, may sleep; the kick may take as long as the device
  *	wants.
@@ -1226,14 +1268,19 @@ static int sst_wait_and_submit(struct sst_file *file, struct list_head *batch)
 int sst_submit(struct sst_file *file, struct list_head *batch, unsigned int how)
 {
 	struct sst_slot *slot;
+	unsigned int n = 0;
 	int ret;
 
-	list_for_each_entry(slot, batch, node)
+	list_for_each_entry(slot, batch, node) {
 		sst_slot_prepare(file, slot);
+		n++;
+	}
+	if (!(how & SST_WHOLE))
+		n = 1;
 
-	ret = sst_submit_some(file, batch);
+	ret = sst_submit_some(file, batch, n);
 	if (ret == -EAGAIN && !(how & SST_NOWAIT))
-		ret = sst_wait_and_submit(file, batch);
+		ret = sst_wait_and_submit(file, batch, n);
 
 	return ret;
 }
@@ -1410,56 +1457,143 @@ void sst_abandon(struct sst_file *file)
 	sst_queue_shrink(q);
 }
 
-/* One caller's own request */
+/* Ops */
 
-static bool sst_slot_ended(struct sst_queue *q, const struct sst_slot *slot)
+/**
+ * sst_op_begin() - make slots one op
+ * @batch: the slots, which are filled and not submitted
+ * @ended: &sst_op.ended
+ * @data: &sst_op.data
+ *
+ * It begins when they are submitted.
+ *
+ * Context: Any context.
+ * Return: the op.
+ */
+struct sst_op *sst_op_begin(struct list_head *batch, void (*ended)(struct sst_op *op),
+			    void *data)
+{
+	struct sst_op *op = &list_first_entry(batch, struct sst_slot, node)->first;
+	struct sst_slot *slot;
+
+	op->pending = 0;
+	op->ended = ended;
+	op->data = data;
+	list_for_each_entry(slot, batch, node)
+		slot->op = op;
+
+	return op;
+}
+
+/* Whether a request of an op has got no response since the device is gone */
+static bool sst_slot_lost(const struct sst_slot *slot)
+{
+	return slot->by_driver && slot->status == SST_RESPONSE_NO_DEVICE;
+}
+
+/*
+ * An op is over. Its slots go to @batch, up to the first that was lost; all others
+ * become requests like any others, whose responses are for those who read: also those
+ * on @batch if @error tells that nobody waits for the op any longer. Returns @error, or
+ * -ENODEV if any was lost.
+ */
+static int sst_op_dissolve(struct sst_file *file, struct sst_op *op, int error,
+			   struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot, *next;
+
+	lockdep_assert_held(&q->lock);
+	list_for_each_entry_safe(slot, next, &op->slots, node) {
+		slot->op = NULL;
+		if (sst_slot_in_flight(slot)) {
+			list_del_init(&slot->node);
+		} else if (sst_slot_lost(slot)) {
+			file->used--;
+			sst_slot_free(q, slot);
+			error = error ?: -ENODEV;
+		} else if (error) {
+			list_move_tail(&slot->node, &file->done);
+			file->nr_done++;
+		} else {
+			list_move_tail(&slot->node, batch);
+		}
+	}
+
+	return error;
+}
+
+/**
+ * sst_op_end() - take the slots of an op, or give it up
+ * @file: its owner
+ * @op: the op
+ * @batch: list to put the slots on whose responses are for the owner, in their order
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: 0, or
+ *	* -EINTR: it has not ended; its responses will come to those who read
+ *	* -ENODEV: the device went without an answer to the request after those on
+ *	  @batch; responses to later ones will come to those who read
+ */
+int sst_op_end(struct sst_file *file, struct sst_op *op, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	unsigned int unread;
+	int ret;
+
+	spin_lock_irq(&q->lock);
+	unread = file->nr_done;
+	ret = sst_op_dissolve(file, op, op->pending ? -EINTR : 0, batch);
+	unread = file->nr_done - unread;
+	spin_unlock_irq(&q->lock);
+
+	if (unread)
+		sst_wake_readers(file, unread);
+	return ret;
+}
+
+static bool sst_op_ended(struct sst_queue *q, const struct sst_op *op)
 {
 	bool ended;
 
 	spin_lock_irq(&q->lock);
-	ended = !sst_slot_in_flight(slot);
+	ended = !op->pending;
 	spin_unlock_irq(&q->lock);
 
 	return ended;
 }
 
 /**
- * sst_wait() - wait for the end of one request
+ * sst_op_wait() - wait for the end of an op, and take its slots
  * @file: its owner
- * @slot: its slot, which was submitted with @slot->caller set
- * @batch: list to put the slot on when it has ended
+ * @op: the op, which was submitted, with sst_op_wake() as &sst_op.ended
+ * @batch: list to put the slots on
  *
  * Context: Process context, may sleep.
- * Return: 0, or
- *	* -ENODEV: the device went without an answer
- *	* -EINTR: a signal came; the response will come to those who read
+ * Return: 0, -EINTR if a signal came, or -ENODEV, as sst_op_end().
  */
-int sst_wait(struct sst_file *file, struct sst_slot *slot, struct list_head *batch)
+int sst_op_wait(struct sst_file *file, struct sst_op *op, struct list_head *batch)
 {
-	struct sst_queue *q = file->queue;
-	int ret = 0;
-
 	/*
 	 * A suspension is no signal, even if it comes as one. Who is interrupted
-	 * too late takes the response.
+	 * too late takes the responses.
 	 */
-	while (wait_event_freezable(slot->wait, sst_slot_ended(q, slot)) &&
+	while (wait_event_freezable(op->wait, sst_op_ended(file->queue, op)) &&
 	       try_to_freeze())
 		recalc_sigpending();
 
-	spin_lock_irq(&q->lock);
-	if (sst_slot_in_flight(slot)) {
-		slot->caller = false;
-		ret = -EINTR;
-	} else {
-		list_add(&slot->node, batch);
-	}
-	spin_unlock_irq(&q->lock);
-	if (ret || !slot->by_driver || slot->status != SST_RESPONSE_NO_DEVICE)
-		return ret;
+	return sst_op_end(file, op, batch);
+}
 
-	sst_finish(file, batch);
-	return -ENODEV;
+/**
+ * sst_op_wake() - an op that somebody waits for has ended
+ * @op: the op
+ *
+ * Context: Any context.
+ */
+void sst_op_wake(struct sst_op *op)
+{
+	wake_up_interruptible(&op->wait);
 }
 
 /*
@@ -1778,7 +1912,7 @@ void sst_queue_detach(struct sst_queue *q)
 static void sst_slot_lose(struct sst_queue *q, struct sst_slot *slot,
 			  struct sst_wakeups *wakeups)
 {
-	if (slot->caller) {
+	if (slot->op) {
 		slot->by_driver = true;
 		slot->status = SST_RESPONSE_NO_DEVICE;
 		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
