@@ -33,8 +33,15 @@ static bool sst_alone(struct file *filp)
 	       atomic_read(&current->files->count) == 1;
 }
 
-/* How slots are to be claimed and submitted for a caller, as SST_* flags */
-static unsigned int sst_how(struct file *filp, int iocb_flags)
+/**
+ * sst_how() - tell how slots are to be claimed and submitted for a caller
+ * @filp: the caller's open file
+ * @iocb_flags: IOCB_NOWAIT or not
+ *
+ * Context: Process context.
+ * Return: SST_* flags.
+ */
+unsigned int sst_how(struct file *filp, int iocb_flags)
 {
 	unsigned int how = 0;
 
@@ -92,12 +99,20 @@ static int sst_close(struct inode *inode, struct file *filp)
 	return 0;
 }
 
-/*
- * Copy requests into slots, and give back the slots of those that can't be read
- * from user space. Returns the number of the others, or -EFAULT if there is none.
+/**
+ * sst_fill() - copy requests into slots
+ * @file: who claimed the slots
+ * @batch: the slots
+ * @from: the requests
+ * @size: bytes of each; the rest of the slots' is cleared
+ *
+ * Gives back the slots of those that can't be read from user space.
+ *
+ * Context: Process context, may sleep.
+ * Return: the number of the others, or -EFAULT if there is none.
  */
-static int sst_fill(struct sst_file *file, struct list_head *batch,
-		    struct iov_iter *from, size_t size)
+int sst_fill(struct sst_file *file, struct list_head *batch, struct iov_iter *from,
+	     size_t size)
 {
 	struct sst_slot *slot;
 	LIST_HEAD(filled);
@@ -193,12 +208,20 @@ static bool sst_response_fits(const struct sst_slot *slot, size_t size)
 	       !memchr_inv((void *)slot->answer + size, 0, length - size);
 }
 
-/*
- * Copy responses, and move their slots from @batch to @copied. Returns 0 or the
- * reason why the first slot left on @batch was not copied.
+/**
+ * sst_copy_batch() - copy responses out of slots
+ * @batch: the slots
+ * @copied: list that they are moved to
+ * @to: where to
+ * @size: bytes of each
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or the reason why the first slot left on @batch was not copied:
+ *	* -EMSGSIZE: the rest of the response is not zero
+ *	* -EFAULT
  */
-static int sst_copy_batch(struct list_head *batch, struct list_head *copied,
-			  struct iov_iter *to, size_t size)
+int sst_copy_batch(struct list_head *batch, struct list_head *copied, struct iov_iter *to,
+		   size_t size)
 {
 	struct sst_slot *slot, *next;
 	int ret;
@@ -277,11 +300,8 @@ static int sst_get_info(struct sst_file *file, struct sst_info __user *arg)
 
 static bool sst_transaction_valid(const struct sst_transaction *t)
 {
-	return t->request_size >= SST_REQUEST_HEADER_SIZE &&
-	       t->request_size <= sizeof(struct sst_request) &&
-	       t->response_size >= SST_RESPONSE_HEADER_SIZE &&
-	       t->response_size <= sizeof(struct sst_response) &&
-	       !t->flags && !memchr_inv(t->reserved, 0, sizeof(t->reserved));
+	return sst_sizes_valid(t->request_size, t->response_size) && !t->flags &&
+	       !memchr_inv(t->reserved, 0, sizeof(t->reserved));
 }
 
 /*
@@ -398,27 +418,16 @@ static int sst_change_settings(struct sst_file *file,
 	return 0;
 }
 
-static int sst_cancel_requests(struct sst_file *file, struct sst_cancel __user *arg)
+static int sst_cancel(struct sst_file *file, struct sst_cancel __user *arg)
 {
 	struct sst_cancel cancel;
-	__le64 user_data;
-	unsigned int n;
-	bool all;
+	int ret;
 
 	if (copy_from_user(&cancel, arg, sizeof(cancel)) || put_user(0, &arg->count))
 		return -EFAULT;
 
-	all = cancel.flags & SST_CANCEL_ALL;
-	if (cancel.flags & ~SST_CANCEL_ALL || (all && cancel.user_data) ||
-	    memchr_inv(cancel.reserved, 0, sizeof(cancel.reserved)))
-		return -EINVAL;
-
-	user_data = cpu_to_le64(cancel.user_data);
-	n = sst_cancel_in_flight(file, all ? NULL : &user_data);
-	if (!n)
-		return -ENOENT;
-
-	return put_user(n, &arg->count);
+	ret = sst_cancel_requests(file, &cancel);
+	return ret < 0 ? ret : put_user(ret, &arg->count);
 }
 
 static long sst_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
@@ -439,7 +448,7 @@ static long sst_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	case SST_IOCTL_SET_SETTINGS:
 		return sst_change_settings(file, argp);
 	case SST_IOCTL_CANCEL:
-		return sst_cancel_requests(file, argp);
+		return sst_cancel(file, argp);
 	default:
 		return -ENOTTY;
 	}
@@ -454,6 +463,7 @@ static const struct file_operations sst_fops = {
 	.poll = sst_poll,
 	.unlocked_ioctl = sst_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.uring_cmd = sst_uring_cmd,
 };
 
 /**

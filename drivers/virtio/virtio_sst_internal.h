@@ -26,6 +26,9 @@
 #include <uapi/linux/virtio_sst.h>
 
 struct attribute_group;
+struct file;
+struct io_uring_cmd;
+struct iov_iter;
 struct virtio_device;
 struct virtqueue;
 
@@ -37,6 +40,7 @@ static_assert(sizeof(struct sst_info) == 64);
 static_assert(sizeof(struct sst_transaction) == 56);
 static_assert(sizeof(struct sst_settings) == 32);
 static_assert(sizeof(struct sst_cancel) == 32);
+static_assert(sizeof(struct sst_uring_transact) == 48);
 static_assert(offsetof(struct sst_request, payload) == SST_REQUEST_HEADER_SIZE);
 static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE);
 
@@ -511,6 +515,15 @@ static inline bool sst_response_length_valid(u32 length)
 	       length <= sizeof(struct sst_response);
 }
 
+/* Sizes of a request and of a response that are taken in one call */
+static inline bool sst_sizes_valid(u32 request_size, u32 response_size)
+{
+	return request_size >= SST_REQUEST_HEADER_SIZE &&
+	       request_size <= sizeof(struct sst_request) &&
+	       response_size >= SST_RESPONSE_HEADER_SIZE &&
+	       response_size <= sizeof(struct sst_response);
+}
+
 /* Bytes of a write() that are one short request or whole ones; 0: neither. */
 static inline unsigned int sst_requests_in(size_t bytes)
 {
@@ -567,14 +580,28 @@ struct sst_op *sst_op_begin(struct list_head *batch, void (*ended)(struct sst_op
 int sst_op_wait(struct sst_file *file, struct sst_op *op, struct list_head *batch);
 int sst_op_end(struct sst_file *file, struct sst_op *op, struct list_head *batch);
 void sst_op_wake(struct sst_op *op);
-unsigned int sst_cancel_in_flight(struct sst_file *file, const __le64 *user_data);
+void sst_op_hold(struct sst_op *op);
+void sst_op_release(struct sst_file *file, struct sst_op *op);
+bool sst_op_cancel(struct sst_file *file, struct sst_op *op);
+int sst_cancel_requests(struct sst_file *file, const struct sst_cancel *cancel);
 void sst_set_settings(struct sst_file *file, const struct sst_settings *settings);
 void sst_get_totals(struct sst_device *sst, struct sst_totals *totals);
 
+unsigned int sst_how(struct file *filp, int iocb_flags);
+int sst_fill(struct sst_file *file, struct list_head *batch, struct iov_iter *from,
+	     size_t size);
+int sst_copy_batch(struct list_head *batch, struct list_head *copied, struct iov_iter *to,
+		   size_t size);
 int sst_cdev_init(void);
 void sst_cdev_exit(void);
 int sst_cdev_add(struct sst_device *sst);
 void sst_cdev_del(struct sst_device *sst);
+
+#ifdef CONFIG_IO_URING
+int sst_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+#else
+#define sst_uring_cmd NULL
+#endif
 
 extern struct class sst_class;
 extern const struct attribute_group *sst_groups[];

@@ -1416,6 +1416,26 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch)
 	return n;
 }
 
+/* End a request that is in flight silently. */
+static void sst_slot_abandon(struct sst_queue *q, struct sst_slot *slot,
+			     struct sst_wakeups *wakeups)
+{
+	struct sst_file *file = slot->file;
+
+	q->stats.abandoned++;
+	file->in_flight--;
+	file->used--;
+	if (slot->state == SST_SLOT_AWAIT) {
+		list_del_init(&slot->busy_node);
+		sst_queue_vacate(q, wakeups);
+		sst_slot_free(q, slot);
+	} else {
+		list_del_init(&slot->node);
+		slot->file = NULL;
+		sst_slot_bury(q, slot);
+	}
+}
+
 /**
  * sst_abandon() - end everything that a file has, silently
  * @file: the file, which nobody uses any more
@@ -1434,15 +1454,7 @@ void sst_abandon(struct sst_file *file)
 	list_for_each_entry_safe(slot, next, &q->busy, busy_node) {
 		if (slot->file != file || !sst_slot_in_flight(slot))
 			continue;
-		q->stats.abandoned++;
-		if (slot->state == SST_SLOT_AWAIT) {
-			list_del_init(&slot->busy_node);
-			sst_queue_vacate(q, &wakeups);
-			sst_slot_free(q, slot);
-		} else {
-			slot->file = NULL;
-			sst_slot_bury(q, slot);
-		}
+		sst_slot_abandon(q, slot, &wakeups);
 	}
 	list_splice_init(&file->done, &done);
 	if (!list_empty(&file->poll_node)) {
@@ -1596,6 +1608,77 @@ void sst_op_wake(struct sst_op *op)
 	wake_up_interruptible(&op->wait);
 }
 
+/**
+ * sst_op_hold() - keep an op from ending
+ * @op: the op, which is not submitted
+ */
+void sst_op_hold(struct sst_op *op)
+{
+	op->pending++;
+}
+
+/**
+ * sst_op_release() - let an op end that was kept from it
+ * @file: its owner
+ * @op: the op
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_op_release(struct sst_file *file, struct sst_op *op)
+{
+	struct sst_queue *q = file->queue;
+	bool ended;
+
+	rcu_read_lock();
+	spin_lock_irq(&q->lock);
+	ended = !--op->pending;
+	spin_unlock_irq(&q->lock);
+	if (ended)
+		op->ended(op);
+	rcu_read_unlock();
+}
+
+/**
+ * sst_op_cancel() - end the requests of an op silently, and drop its responses
+ * @file: its owner
+ * @op: the op
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: true if the op is over; false if &sst_op.ended is called, since it has ended
+ *	before, or is held.
+ */
+bool sst_op_cancel(struct sst_file *file, struct sst_op *op)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_wakeups wakeups = {};
+	struct sst_slot *slot, *next;
+	LIST_HEAD(ended);
+	bool over = false;
+
+	rcu_read_lock();
+	spin_lock_irq(&q->lock);
+	if (op->pending) {
+		list_for_each_entry_safe(slot, next, &op->slots, node) {
+			slot->op = NULL;
+			if (sst_slot_in_flight(slot)) {
+				op->pending--;
+				sst_slot_abandon(q, slot, &wakeups);
+			} else {
+				list_move_tail(&slot->node, &ended);
+			}
+		}
+		over = !op->pending;
+	}
+	spin_unlock_irq(&q->lock);
+	sst_wake(q, &wakeups);
+	rcu_read_unlock();
+
+	sst_finish(file, &ended);
+	sst_wake_writers(file);
+
+	return over;
+}
+
 /*
  * Cancel requests of up to @generation, as far as @wakeups has room. Returns their
  * number.
@@ -1622,15 +1705,8 @@ static unsigned int sst_cancel_some(struct sst_queue *q, struct sst_file *file,
 	return n;
 }
 
-/**
- * sst_cancel_in_flight() - end requests of a file that are in flight
- * @file: the file
- * @user_data: only requests with this; NULL: all
- *
- * Context: Process context. Takes and releases the lock of the queue.
- * Return: the number of requests that were ended.
- */
-unsigned int sst_cancel_in_flight(struct sst_file *file, const __le64 *user_data)
+/* End requests of a file that are in flight. Returns their number. */
+static unsigned int sst_cancel_in_flight(struct sst_file *file, const __le64 *user_data)
 {
 	struct sst_wakeups wakeups = {};
 	struct sst_queue *q;
@@ -1654,6 +1730,28 @@ unsigned int sst_cancel_in_flight(struct sst_file *file, const __le64 *user_data
 	} while (n);
 
 	return total;
+}
+
+/**
+ * sst_cancel_requests() - end requests of a file that are in flight
+ * @file: the file
+ * @cancel: which ones
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: the number of requests that were ended, or
+ *	* -EINVAL: an unknown flag, or a field that is not 0
+ *	* -ENOENT: no such request is in flight
+ */
+int sst_cancel_requests(struct sst_file *file, const struct sst_cancel *cancel)
+{
+	__le64 user_data = cpu_to_le64(cancel->user_data);
+	bool all = cancel->flags & SST_CANCEL_ALL;
+
+	if (cancel->flags & ~SST_CANCEL_ALL || (all && user_data) ||
+	    memchr_inv(cancel->reserved, 0, sizeof(cancel->reserved)))
+		return -EINVAL;
+
+	return sst_cancel_in_flight(file, all ? NULL : &user_data) ?: -ENOENT;
 }
 
 /**

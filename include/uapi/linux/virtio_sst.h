@@ -254,7 +254,7 @@ struct sst_config {
 #define SST_RESPONSE_HEADER_SIZE	32
 
 /* Version of the interface below: grows with every addition */
-#define SST_ABI_VERSION		2
+#define SST_ABI_VERSION		3
 
 /**
  * struct sst_info - what the driver knows about a device
@@ -422,5 +422,68 @@ struct sst_cancel {
  * user_data with SST_CANCEL_ALL).
  */
 #define SST_IOCTL_CANCEL	_IOWR(SST_IOCTL_TYPE, 0x04, struct sst_cancel)
+
+/*
+ * io_uring: commands of the operation IORING_OP_URING_CMD. The ring needs entries of
+ * 128 bytes (IORING_SETUP_SQE128); the structure of a command stands in the "cmd"
+ * part of the entry, with zeros behind it, and its number in "cmd_op".
+ */
+
+/**
+ * struct sst_uring_transact - requests and their responses in one command
+ * @requests: address of the requests, one behind the other
+ * @responses: address of the buffer for the responses, one behind the other, in the
+ *	order of the requests
+ * @nr: number of requests, at least 1, at most the request_limit of the open file and
+ *	the queue_size of the device
+ * @request_size: bytes of each request: 24 to 4104, filled up with zeros
+ * @response_size: bytes of each response: 32 to 4112; a response is cut off to them
+ *	if only zeros are lost
+ * @flags: 0
+ * @reserved: 0
+ *
+ * Command of SST_URING_CMD_TRANSACT. All fields are in the byte order of the CPU.
+ */
+struct sst_uring_transact {
+	__aligned_u64 requests;
+	__aligned_u64 responses;
+	__u32 nr;
+	__u32 request_size;
+	__u32 response_size;
+	__u32 flags;
+	__u32 reserved[4];
+};
+
+/**
+ * SST_URING_CMD_TRANSACT - submit requests and wait for all of their responses
+ *
+ * Command: &struct sst_uring_transact. With IORING_URING_CMD_FIXED both the requests
+ * and the responses are in the registered buffer of the entry's buf_index.
+ *
+ * All requests reach the device with one notification, with none of others in between,
+ * or nothing is submitted and the command fails. It completes once all of them have
+ * ended. The responses do not enter the queue that read() takes from, except for those
+ * that could not be stored, and those after them: the result of the command is then the
+ * number of those before, or the error if there is none before.
+ *
+ * Result: the number of responses stored, or -EBADF (the file is not open for reading
+ * and writing), -EFAULT, -EINVAL (a number or size out of range, a flag or reserved
+ * field that is not 0, a ring without entries of 128 bytes), -EMSGSIZE, -ENODEV (the
+ * device is gone), -EOPNOTSUPP (a ring with IORING_SETUP_IOPOLL, and the device is not
+ * polled), -ECANCELED (the ring is going away), or as write(): -EAGAIN (only with
+ * O_NONBLOCK), -EINTR, -EIO, -ENOMEM.
+ */
+#define SST_URING_CMD_TRANSACT	_IOWR(SST_IOCTL_TYPE, 0x10, struct sst_uring_transact)
+
+/**
+ * SST_URING_CMD_CANCEL - end requests of this open file that are in flight
+ *
+ * Command: &struct sst_cancel, whose count is 0. As SST_IOCTL_CANCEL.
+ *
+ * Result: how many were ended, or -ENOENT (no such request is in flight), -ENODEV or
+ * -EINVAL (as SST_IOCTL_CANCEL, or a count that is not 0, or a ring without entries of
+ * 128 bytes).
+ */
+#define SST_URING_CMD_CANCEL	_IOW(SST_IOCTL_TYPE, 0x11, struct sst_cancel)
 
 #endif /* _LINUX_VIRTIO_SST_H */
