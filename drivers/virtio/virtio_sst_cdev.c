@@ -330,7 +330,7 @@ static struct sst_op *sst_transact_submit(struct file *filp, const struct sst_tr
 
 	slot = list_first_entry(&batch, struct sst_slot, node);
 	*id = sst_request_id(slot->generation, slot->index);
-	op = sst_op_begin(&batch, sst_op_wake, NULL);
+	op = sst_op_begin(&batch, sst_op_wake, NULL, READ_ONCE(file->sst->busy_poll_us));
 	ret = sst_submit(file, &batch, how);
 	sst_unclaim(file, &batch);
 
@@ -464,6 +464,7 @@ static const struct file_operations sst_fops = {
 	.unlocked_ioctl = sst_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.uring_cmd = sst_uring_cmd,
+	.uring_cmd_iopoll = sst_uring_cmd_iopoll,
 };
 
 /**

@@ -27,6 +27,7 @@
 
 struct attribute_group;
 struct file;
+struct io_comp_batch;
 struct io_uring_cmd;
 struct iov_iter;
 struct virtio_device;
@@ -56,6 +57,8 @@ static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE
 #define SST_REQUEST_LIMIT_DEFAULT	64
 
 #define SST_REQUEST_TIMEOUT_DEFAULT_MS	5000
+
+#define SST_BUSY_POLL_MAX_US	10000
 
 /* The lower bits of a request_id are the slot's index */
 #define SST_SLOT_INDEX_BITS	24
@@ -117,6 +120,7 @@ enum sst_slot_state {
  * struct sst_op - requests whose ends somebody waits for together
  * @slots: their slots, in the order of the requests
  * @pending: how many of them have not ended, and one more if the op must not end yet
+ * @polled: its owner looks for their ends, and needs no interrupt
  * @wait: who sleeps until they have
  * @ended: called when they have: in any context, without a lock, in an RCU read-side
  *	section that has begun before @pending became 0
@@ -127,6 +131,7 @@ enum sst_slot_state {
 struct sst_op {
 	struct list_head slots;
 	unsigned int pending;
+	bool polled;
 	wait_queue_head_t wait;
 	void (*ended)(struct sst_op *op);
 	void *data;
@@ -297,6 +302,8 @@ struct sst_inbox {
  * @occupied: slots that have a place: BUSY, AWAIT and ZOMBIE ones
  * @nr_slots: slots in all; grows with what is in flight and what is unread
  * @generation: how often a slot was claimed
+ * @polled: number of requests in flight that are part of a polled op
+ * @callback: the device is to interrupt when it has used a request
  * @zombies: number of ZOMBIE slots
  * @overdue: how many of them the device is late with
  * @silence: how many requests in a row the device has let become overdue
@@ -331,6 +338,8 @@ struct sst_queue {
 	unsigned int occupied;
 	unsigned int nr_slots;
 	u64 generation;
+	unsigned int polled;
+	bool callback;
 	unsigned int zombies;
 	unsigned int overdue;
 	unsigned int silence;
@@ -374,6 +383,7 @@ struct sst_event_queue {
  * @device_id: from config space: number of the device
  * @features: from config space: known SST_F_* bits
  * @request_timeout_ms: how long the device has for an answer
+ * @busy_poll_us: how long to look for an answer before sleeping
  * @gone: no request is accepted any more. Set once; who has held the lock of a
  *	queue after that knows that nobody accepts one there. Read without by those
  *	who only want to leave early
@@ -403,6 +413,7 @@ struct sst_device {
 	u32 device_id;
 	u64 features;
 	unsigned int request_timeout_ms;
+	unsigned int busy_poll_us;
 	bool gone;
 	struct mutex run_lock;	/* starting and stopping */
 	bool running;
@@ -576,10 +587,11 @@ bool sst_may_read(struct sst_file *file);
 bool sst_may_write(struct sst_file *file);
 void sst_abandon(struct sst_file *file);
 struct sst_op *sst_op_begin(struct list_head *batch, void (*ended)(struct sst_op *op),
-			    void *data);
+			    void *data, bool polled);
 int sst_op_wait(struct sst_file *file, struct sst_op *op, struct list_head *batch);
 int sst_op_end(struct sst_file *file, struct sst_op *op, struct list_head *batch);
 void sst_op_wake(struct sst_op *op);
+bool sst_op_poll(struct sst_file *file, struct sst_op *op);
 void sst_op_hold(struct sst_op *op);
 void sst_op_release(struct sst_file *file, struct sst_op *op);
 bool sst_op_cancel(struct sst_file *file, struct sst_op *op);
@@ -599,8 +611,11 @@ void sst_cdev_del(struct sst_device *sst);
 
 #ifdef CONFIG_IO_URING
 int sst_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+int sst_uring_cmd_iopoll(struct io_uring_cmd *cmd, struct io_comp_batch *iob,
+			 unsigned int poll_flags);
 #else
 #define sst_uring_cmd NULL
+#define sst_uring_cmd_iopoll NULL
 #endif
 
 extern struct class sst_class;

@@ -26,9 +26,11 @@
 #include <linux/dma-mapping.h>
 #include <linux/freezer.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/poll.h>
+#include <linux/processor.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -283,7 +285,9 @@ static void sst_slot_end(struct sst_slot *slot, enum sst_slot_state state,
 	slot->state = state;
 	file->in_flight--;
 	if (slot->op) {
-		if (!--slot->op->pending)
+		file->queue->polled -= slot->op->polled;
+		WRITE_ONCE(slot->op->pending, slot->op->pending - 1);
+		if (!slot->op->pending)
 			sst_wakeups_add_op(wakeups, slot->op);
 		return;
 	}
@@ -469,6 +473,31 @@ static bool sst_queue_failed(const struct sst_queue *q)
 	return sst_queue_broken(q) || q->overdue > q->capacity / 2;
 }
 
+/*
+ * Whether the device is to interrupt. It need not if all who wait for it look for
+ * themselves.
+ */
+static bool sst_queue_wants_callback(const struct sst_queue *q)
+{
+	return !q->polled || q->room_wanted || q->polled < q->occupied - q->zombies;
+}
+
+/* Those who wait for the device have become others. */
+static void sst_queue_adjust_callback(struct sst_queue *q)
+{
+	bool want = sst_queue_wants_callback(q);
+
+	if (want == q->callback || q->stopped)
+		return;
+
+	q->callback = want;
+	if (!want)
+		virtqueue_disable_cb(q->vq);
+	else if (!virtqueue_enable_cb(q->vq))
+		/* What there is already does not interrupt any more. */
+		sst_queue_arm(q, jiffies);
+}
+
 static bool sst_queue_collect_requests(struct sst_queue *q, struct sst_wakeups *wakeups)
 {
 	struct sst_slot *slot;
@@ -484,7 +513,8 @@ static bool sst_queue_collect_requests(struct sst_queue *q, struct sst_wakeups *
 		}
 		if (!sst_wakeups_have_room(wakeups))
 			return true;
-	} while (!virtqueue_enable_cb(q->vq));
+		q->callback = sst_queue_wants_callback(q);
+	} while (q->callback && !virtqueue_enable_cb(q->vq));
 
 	return false;
 }
@@ -556,6 +586,32 @@ void sst_queue_drain(struct sst_queue *q, bool interrupt)
 	if (kick)
 		virtqueue_notify(q->responses.vq);
 	rcu_read_unlock();
+}
+
+/* Polling */
+
+/* Take what the device has given back, in process context. */
+static void sst_queue_poll(struct sst_queue *q)
+{
+	int idx = srcu_read_lock(&q->sst->srcu);
+
+	sst_queue_drain(q, false);
+	srcu_read_unlock(&q->sst->srcu, idx);
+}
+
+/*
+ * Look at the queue again and again, until there are some of *@count, or none, as
+ * @wanted, for as long as the device's setting tells and nobody else wants the CPU.
+ */
+static void sst_spin(struct sst_queue *q, const unsigned int *count, bool wanted)
+{
+	ktime_t end = ktime_add_us(ktime_get(), READ_ONCE(q->sst->busy_poll_us));
+
+	while (!READ_ONCE(*count) != !wanted && !READ_ONCE(q->held) && !need_resched() &&
+	       !signal_pending(current) && ktime_before(ktime_get(), end)) {
+		sst_queue_poll(q);
+		cpu_relax();
+	}
 }
 
 /* Time-outs */
@@ -897,10 +953,17 @@ static bool sst_queue_has_room(const struct sst_queue *q, unsigned int nr)
 	return !q->held && q->occupied + nr <= q->capacity;
 }
 
+/* Somebody has found no room, and wants to know when there is some. */
+static void sst_queue_want_room(struct sst_queue *q)
+{
+	q->room_wanted = true;
+	sst_queue_adjust_callback(q);
+}
+
 /* Have the pollers of a file told when there is room, be they asleep or edge-triggered. */
 static void sst_want_room(struct sst_queue *q, struct sst_file *file)
 {
-	q->room_wanted = true;
+	sst_queue_want_room(q);
 	if (!list_empty(&file->poll_node))
 		return;
 
@@ -1128,6 +1191,7 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch, unsigned 
 		if (slot->op) {
 			list_add_tail(&slot->node, &slot->op->slots);
 			slot->op->pending++;
+			q->polled += slot->op->polled;
 		}
 		list_add_tail(&slot->busy_node, &q->busy);
 		slot->file->in_flight++;
@@ -1188,6 +1252,7 @@ static int sst_submit_some(struct sst_file *file, struct list_head *batch, unsig
 	spin_lock_irq(&q->lock);
 	ret = sst_failure(file) ?: sst_queue_add(q, batch, least);
 	number = q->batch;
+	sst_queue_adjust_callback(q);
 	if (ret > 0)
 		kick = sst_queue_kick_prepare(q);
 	spin_unlock_irq(&q->lock);
@@ -1207,7 +1272,7 @@ static bool sst_room_passed(struct sst_file *file, unsigned int nr)
 	spin_lock_irq(&q->lock);
 	passed = sst_failure(file) || nr > q->capacity || sst_queue_has_room(q, nr);
 	if (!passed)
-		q->room_wanted = true;
+		sst_queue_want_room(q);
 	spin_unlock_irq(&q->lock);
 
 	return passed;
@@ -1224,7 +1289,7 @@ static void sst_pass_room(struct sst_queue *q)
 	spin_lock_irq(&q->lock);
 	room = sst_queue_has_room(q, 1);
 	if (!room)
-		q->room_wanted = true;
+		sst_queue_want_room(q);
 	spin_unlock_irq(&q->lock);
 	if (room)
 		wake_up_interruptible(&q->room);
@@ -1329,6 +1394,7 @@ int sst_take(struct sst_file *file, unsigned int wanted,
 	     struct list_head *batch, bool nowait)
 {
 	struct sst_queue *q;
+	unsigned int in_flight;
 	unsigned int n = 0;
 	bool over;
 	int ret;
@@ -1341,6 +1407,7 @@ int sst_take(struct sst_file *file, unsigned int wanted,
 		}
 		file->nr_done -= n;
 		over = sst_file_ended(file);
+		in_flight = file->in_flight;
 		spin_unlock_irq(&q->lock);
 		if (n)
 			return n;
@@ -1348,6 +1415,10 @@ int sst_take(struct sst_file *file, unsigned int wanted,
 			return -ENODEV;
 		if (nowait)
 			return -EAGAIN;
+		/* Those who sleep came before. */
+		if (in_flight && READ_ONCE(file->sst->busy_poll_us) &&
+		    !wq_has_sleeper(&file->readers))
+			sst_spin(q, &file->nr_done, true);
 		ret = wait_event_interruptible_exclusive(file->readers, sst_may_read(file));
 		if (ret)
 			return ret;
@@ -1476,6 +1547,7 @@ void sst_abandon(struct sst_file *file)
  * @batch: the slots, which are filled and not submitted
  * @ended: &sst_op.ended
  * @data: &sst_op.data
+ * @polled: somebody polls until it has ended
  *
  * It begins when they are submitted.
  *
@@ -1483,12 +1555,13 @@ void sst_abandon(struct sst_file *file)
  * Return: the op.
  */
 struct sst_op *sst_op_begin(struct list_head *batch, void (*ended)(struct sst_op *op),
-			    void *data)
+			    void *data, bool polled)
 {
 	struct sst_op *op = &list_first_entry(batch, struct sst_slot, node)->first;
 	struct sst_slot *slot;
 
 	op->pending = 0;
+	op->polled = polled;
 	op->ended = ended;
 	op->data = data;
 	list_for_each_entry(slot, batch, node)
@@ -1576,6 +1649,35 @@ static bool sst_op_ended(struct sst_queue *q, const struct sst_op *op)
 }
 
 /**
+ * sst_op_poll() - look whether an op has ended
+ * @file: its owner
+ * @op: the op
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ * Return: true if it has.
+ */
+bool sst_op_poll(struct sst_file *file, struct sst_op *op)
+{
+	if (READ_ONCE(op->pending))
+		sst_queue_poll(file->queue);
+	return sst_op_ended(file->queue, op);
+}
+
+/* Look for the end of an op for as long as the device's setting tells, then wait. */
+static void sst_op_spin(struct sst_file *file, struct sst_op *op)
+{
+	struct sst_queue *q = file->queue;
+
+	sst_spin(q, &op->pending, false);
+
+	spin_lock_irq(&q->lock);
+	q->polled -= op->pending;
+	op->polled = false;
+	sst_queue_adjust_callback(q);
+	spin_unlock_irq(&q->lock);
+}
+
+/**
  * sst_op_wait() - wait for the end of an op, and take its slots
  * @file: its owner
  * @op: the op, which was submitted, with sst_op_wake() as &sst_op.ended
@@ -1586,6 +1688,9 @@ static bool sst_op_ended(struct sst_queue *q, const struct sst_op *op)
  */
 int sst_op_wait(struct sst_file *file, struct sst_op *op, struct list_head *batch)
 {
+	if (op->polled)
+		sst_op_spin(file, op);
+
 	/*
 	 * A suspension is no signal, even if it comes as one. Who is interrupted
 	 * too late takes the responses.
@@ -1928,6 +2033,7 @@ void sst_queue_attach(struct sst_queue *q, struct virtqueue *requests,
 	WRITE_ONCE(q->capacity, min(size / SST_CHAIN_LENGTH, SST_QUEUE_CAPACITY_MAX));
 	q->silence = 0;
 	q->timeout_armed = false;
+	q->callback = true;
 	q->stopped = false;
 	spin_unlock_irq(&q->lock);
 }

@@ -59,6 +59,29 @@ static ssize_t request_timeout_ms_store(struct device *dev,
 }
 static DEVICE_ATTR_RW(request_timeout_ms);
 
+static ssize_t busy_poll_us_show(struct device *dev, struct device_attribute *attr,
+				 char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_sst_device(dev)->busy_poll_us));
+}
+
+static ssize_t busy_poll_us_store(struct device *dev, struct device_attribute *attr,
+				  const char *buf, size_t count)
+{
+	unsigned int us;
+	int ret;
+
+	ret = kstrtouint(buf, 0, &us);
+	if (ret)
+		return ret;
+	if (us > SST_BUSY_POLL_MAX_US)
+		return -EINVAL;
+
+	WRITE_ONCE(to_sst_device(dev)->busy_poll_us, us);
+	return count;
+}
+static DEVICE_ATTR_RW(busy_poll_us);
+
 static ssize_t reset_store(struct device *dev, struct device_attribute *attr,
 			   const char *buf, size_t count)
 {
@@ -119,6 +142,7 @@ static ssize_t stats_show(struct device *dev, struct device_attribute *attr,
 static DEVICE_ATTR_RO(stats);
 
 static struct attribute *sst_attrs[] = {
+	&dev_attr_busy_poll_us.attr,
 	&dev_attr_device_id.attr,
 	&dev_attr_features.attr,
 	&dev_attr_request_timeout_ms.attr,

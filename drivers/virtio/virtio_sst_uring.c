@@ -171,7 +171,9 @@ static int sst_uring_submit(struct io_uring_cmd *cmd, struct list_head *batch,
 static int sst_uring_transact(struct io_uring_cmd *cmd, unsigned int how,
 			      unsigned int issue_flags)
 {
+	struct sst_file *file = cmd->file->private_data;
 	const fmode_t both = FMODE_READ | FMODE_WRITE;
+	bool polled = issue_flags & IO_URING_F_IOPOLL;
 	struct sst_uring *uring = sst_uring(cmd);
 	struct sst_uring_transact t;
 	LIST_HEAD(batch);
@@ -179,6 +181,8 @@ static int sst_uring_transact(struct io_uring_cmd *cmd, unsigned int how,
 
 	if ((cmd->file->f_mode & both) != both)
 		return -EBADF;
+	if (polled && !READ_ONCE(file->sst->busy_poll_us))
+		return -EOPNOTSUPP;
 	sst_uring_read(io_uring_sqe128_cmd(cmd->sqe, struct sst_uring_transact), &t);
 	if (!sst_uring_valid(&t))
 		return -EINVAL;
@@ -187,7 +191,8 @@ static int sst_uring_transact(struct io_uring_cmd *cmd, unsigned int how,
 	if (ret)
 		return ret;
 
-	uring->op = sst_op_begin(&batch, sst_uring_ended, cmd);
+	/* Who polls finds out that it has ended. */
+	uring->op = sst_op_begin(&batch, polled ? sst_op_wake : sst_uring_ended, cmd, polled);
 	uring->responses = t.responses;
 	uring->response_size = t.response_size;
 
@@ -257,4 +262,23 @@ int sst_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	default:
 		return -EINVAL;
 	}
+}
+
+/**
+ * sst_uring_cmd_iopoll() - see whether a command of a ring that is polled has ended
+ * @cmd: the command
+ * @iob: not used
+ * @poll_flags: not used
+ *
+ * Context: Process context.
+ * Return: 1 if it has been completed, 0 if not.
+ */
+int sst_uring_cmd_iopoll(struct io_uring_cmd *cmd, struct io_comp_batch *iob,
+			 unsigned int poll_flags)
+{
+	if (!sst_op_poll(cmd->file->private_data, sst_uring(cmd)->op))
+		return 0;
+
+	sst_uring_complete(cmd, 0);
+	return 1;
 }
