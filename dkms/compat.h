@@ -117,4 +117,77 @@ static inline void sst_compat_unregister(struct sst_compat_driver *driver)
 #define unregister_virtio_driver(driver) sst_compat_unregister(driver)
 #endif
 
+/* io_uring's commands; what was tested is 6.1 and 6.12. */
+#ifdef CONFIG_IO_URING
+#include <linux/io_uring/cmd.h>
+
+#ifndef io_uring_cmd_to_pdu
+#define io_uring_cmd_to_pdu(cmd, type)	((type *)&(cmd)->pdu)
+#endif
+
+#ifndef io_uring_sqe128_cmd
+#define io_uring_sqe128_cmd(entry, type)	((const type *)SST_COMPAT_SQE(entry))
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+/* The entry itself is not there, but the command's part of it is. */
+#define sqe	cmd
+#define SST_COMPAT_SQE(entry)	(entry)
+#else
+#define SST_COMPAT_SQE(entry)	((entry)->cmd)
+#endif
+#endif
+
+/* A ring that goes away waits for its commands. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define IO_URING_F_CANCEL	0
+#define io_uring_cmd_mark_cancelable(cmd, issue_flags)	do { } while (0)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+#define io_uring_cmd_import_fixed(address, size, direction, iter, cmd, issue_flags) \
+	io_uring_cmd_import_fixed(address, size, direction, iter, cmd)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define io_uring_cmd_done(cmd, ret, issue_flags)	io_uring_cmd_done(cmd, ret, 0, issue_flags)
+#endif
+
+/*
+ * Functions in task work got the command and the flags. Ours is kept in the last part
+ * of what a command has for its driver; it calls its second parameter tw.
+ */
+#ifndef IO_URING_CMD_TASK_WORK_ISSUE_FLAGS
+struct sst_compat_tw_req {
+	struct io_uring_cmd *command;
+};
+
+struct sst_compat_pdu {
+	u8 others[24];
+	void (*function)(struct sst_compat_tw_req tw_req, unsigned int tw);
+};
+
+#define io_tw_req		sst_compat_tw_req
+#define io_tw_token_t		unsigned int
+#define io_uring_cmd_from_tw(tw_req)	((tw_req).command)
+#define IO_URING_CMD_TASK_WORK_ISSUE_FLAGS	tw
+
+static inline void sst_compat_task_work(struct io_uring_cmd *command, unsigned int issue_flags)
+{
+	struct sst_compat_pdu *pdu = (struct sst_compat_pdu *)command->pdu;
+
+	pdu->function((struct sst_compat_tw_req) { command }, issue_flags);
+}
+
+static inline void sst_compat_complete_in_task(struct io_uring_cmd *command,
+					       void (*function)(struct sst_compat_tw_req tw_req,
+								unsigned int tw))
+{
+	struct sst_compat_pdu *pdu = (struct sst_compat_pdu *)command->pdu;
+
+	pdu->function = function;
+	io_uring_cmd_complete_in_task(command, sst_compat_task_work);
+}
+#define io_uring_cmd_complete_in_task	sst_compat_complete_in_task
+#endif
+#endif /* CONFIG_IO_URING */
+
 #endif /* _SST_COMPAT_H */

@@ -100,18 +100,18 @@ static void sst_uring_ended(struct sst_op *op)
 	io_uring_cmd_complete_in_task(op->data, sst_uring_task_work);
 }
 
-static void sst_uring_read(const struct sst_uring_transact *sqe, struct sst_uring_transact *t)
+static void sst_uring_read(const struct sst_uring_transact *entry, struct sst_uring_transact *t)
 {
 	unsigned int i;
 
-	t->requests = READ_ONCE(sqe->requests);
-	t->responses = READ_ONCE(sqe->responses);
-	t->nr = READ_ONCE(sqe->nr);
-	t->request_size = READ_ONCE(sqe->request_size);
-	t->response_size = READ_ONCE(sqe->response_size);
-	t->flags = READ_ONCE(sqe->flags);
+	t->requests = READ_ONCE(entry->requests);
+	t->responses = READ_ONCE(entry->responses);
+	t->nr = READ_ONCE(entry->nr);
+	t->request_size = READ_ONCE(entry->request_size);
+	t->response_size = READ_ONCE(entry->response_size);
+	t->flags = READ_ONCE(entry->flags);
 	for (i = 0; i < ARRAY_SIZE(t->reserved); i++)
-		t->reserved[i] = READ_ONCE(sqe->reserved[i]);
+		t->reserved[i] = READ_ONCE(entry->reserved[i]);
 }
 
 static bool sst_uring_valid(const struct sst_uring_transact *t)
@@ -201,16 +201,16 @@ static int sst_uring_transact(struct io_uring_cmd *cmd, unsigned int how,
 
 static int sst_uring_cancel_requests(struct io_uring_cmd *cmd)
 {
-	const struct sst_cancel *sqe = io_uring_sqe128_cmd(cmd->sqe, struct sst_cancel);
+	const struct sst_cancel *entry = io_uring_sqe128_cmd(cmd->sqe, struct sst_cancel);
 	struct sst_cancel cancel = {
-		.user_data = READ_ONCE(sqe->user_data),
-		.flags = READ_ONCE(sqe->flags),
+		.user_data = READ_ONCE(entry->user_data),
+		.flags = READ_ONCE(entry->flags),
 	};
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cancel.reserved); i++)
-		cancel.reserved[i] = READ_ONCE(sqe->reserved[i]);
-	if (READ_ONCE(sqe->count))
+		cancel.reserved[i] = READ_ONCE(entry->reserved[i]);
+	if (READ_ONCE(entry->count))
 		return -EINVAL;
 
 	return sst_cancel_requests(cmd->file->private_data, &cancel);
