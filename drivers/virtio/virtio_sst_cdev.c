@@ -90,6 +90,7 @@ static int sst_close(struct inode *inode, struct file *filp)
 {
 	struct sst_file *file = filp->private_data;
 
+	sst_aio_free(file);
 	sst_abandon(file);
 	spin_lock(&file->sst->files_lock);
 	list_del(&file->node);
@@ -132,12 +133,19 @@ int sst_fill(struct sst_file *file, struct list_head *batch, struct iov_iter *fr
 	return n;
 }
 
-static ssize_t sst_write_iter(struct kiocb *iocb, struct iov_iter *from)
+/**
+ * sst_write() - submit requests
+ * @file: the file
+ * @from: the requests
+ * @how: SST_* flags
+ *
+ * Context: Process context, may sleep.
+ * Return: bytes accepted, or a negative error code.
+ */
+ssize_t sst_write(struct sst_file *file, struct iov_iter *from, unsigned int how)
 {
-	struct sst_file *file = iocb->ki_filp->private_data;
 	size_t size = min(iov_iter_count(from), sizeof(struct sst_request));
 	unsigned int n = sst_requests_in(iov_iter_count(from));
-	unsigned int how = sst_how(iocb->ki_filp, iocb->ki_flags);
 	LIST_HEAD(batch);
 	int ret;
 
@@ -158,6 +166,22 @@ static ssize_t sst_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	sst_unclaim(file, &batch);
 
 	return ret < 0 ? ret : ret * size;
+}
+
+/* Whether a call that would have to wait may complete later */
+static bool sst_may_defer(const struct kiocb *iocb, unsigned int how)
+{
+	return iocb->ki_flags & IOCB_AIO_RW && !(how & SST_NOWAIT);
+}
+
+static ssize_t sst_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	unsigned int how = sst_how(iocb->ki_filp, iocb->ki_flags);
+
+	if (sst_may_defer(iocb, how))
+		return sst_aio_write(iocb, from);
+
+	return sst_write(iocb->ki_filp->private_data, from, how);
 }
 
 /* Bytes of a response that are not zero by definition */
@@ -238,9 +262,17 @@ int sst_copy_batch(struct list_head *batch, struct list_head *copied, struct iov
 	return 0;
 }
 
-static ssize_t sst_read_iter(struct kiocb *iocb, struct iov_iter *to)
+/**
+ * sst_read() - take responses
+ * @file: the file
+ * @to: where to
+ * @how: SST_* flags
+ *
+ * Context: Process context, may sleep.
+ * Return: bytes of the responses, or a negative error code.
+ */
+ssize_t sst_read(struct sst_file *file, struct iov_iter *to, unsigned int how)
 {
-	struct sst_file *file = iocb->ki_filp->private_data;
 	size_t size = min(iov_iter_count(to), sizeof(struct sst_response));
 	LIST_HEAD(copied);
 	LIST_HEAD(batch);
@@ -251,8 +283,7 @@ static ssize_t sst_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return -EINVAL;
 
 	n = min_t(size_t, iov_iter_count(to) / size, UINT_MAX);
-	ret = sst_take(file, n, &batch,
-		       sst_how(iocb->ki_filp, iocb->ki_flags) & SST_NOWAIT);
+	ret = sst_take(file, n, &batch, how & SST_NOWAIT);
 	if (ret < 0)
 		return ret;
 
@@ -261,6 +292,16 @@ static ssize_t sst_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	n = sst_finish(file, &copied);
 
 	return n ? n * size : ret;
+}
+
+static ssize_t sst_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	unsigned int how = sst_how(iocb->ki_filp, iocb->ki_flags);
+
+	if (sst_may_defer(iocb, how))
+		return sst_aio_read(iocb, to);
+
+	return sst_read(iocb->ki_filp->private_data, to, how);
 }
 
 static __poll_t sst_poll(struct file *filp, struct poll_table_struct *wait)

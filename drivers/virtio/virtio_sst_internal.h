@@ -30,6 +30,7 @@ struct file;
 struct io_comp_batch;
 struct io_uring_cmd;
 struct iov_iter;
+struct kiocb;
 struct virtio_device;
 struct virtqueue;
 
@@ -70,6 +71,7 @@ static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE
 #define SST_ALONE	BIT(2)	/* nobody else can read the file's responses */
 #define SST_WHOLE	BIT(3)	/* all or none */
 
+struct sst_aio;
 struct sst_chunk;
 struct sst_device;
 struct sst_file;
@@ -450,6 +452,7 @@ struct sst_device {
  * @limit: how many that may be
  * @timeout_ms: time that the device has to answer, if that was set
  * @settings: SST_SETTING_* that were set
+ * @aio: calls that complete later, if there was any
  * @rcu: a waker may still be looking at @wait when the last user has closed
  *
  * @poll_node to @settings are protected by &sst_queue.lock.
@@ -469,6 +472,7 @@ struct sst_file {
 	unsigned int limit;
 	unsigned int timeout_ms;
 	u32 settings;
+	struct sst_aio *aio;
 	struct rcu_head rcu;
 };
 
@@ -604,10 +608,32 @@ int sst_fill(struct sst_file *file, struct list_head *batch, struct iov_iter *fr
 	     size_t size);
 int sst_copy_batch(struct list_head *batch, struct list_head *copied, struct iov_iter *to,
 		   size_t size);
+ssize_t sst_read(struct sst_file *file, struct iov_iter *to, unsigned int how);
+ssize_t sst_write(struct sst_file *file, struct iov_iter *from, unsigned int how);
 int sst_cdev_init(void);
 void sst_cdev_exit(void);
 int sst_cdev_add(struct sst_device *sst);
 void sst_cdev_del(struct sst_device *sst);
+
+#ifdef CONFIG_AIO
+ssize_t sst_aio_read(struct kiocb *iocb, struct iov_iter *to);
+ssize_t sst_aio_write(struct kiocb *iocb, struct iov_iter *from);
+void sst_aio_free(struct sst_file *file);
+#else
+static inline ssize_t sst_aio_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline ssize_t sst_aio_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void sst_aio_free(struct sst_file *file)
+{
+}
+#endif
 
 #ifdef CONFIG_IO_URING
 int sst_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
