@@ -117,6 +117,10 @@ static inline void sst_compat_unregister(struct sst_compat_driver *driver)
 #define unregister_virtio_driver(driver) sst_compat_unregister(driver)
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#define vm_flags_set(vma, flags)	((vma)->vm_flags |= (flags))
+#endif
+
 /* io_uring's commands; what was tested is 6.1 and 6.12. */
 #ifdef CONFIG_IO_URING
 #include <linux/io_uring/cmd.h>

@@ -92,6 +92,7 @@ static int sst_close(struct inode *inode, struct file *filp)
 
 	sst_aio_free(file);
 	sst_abandon(file);
+	sst_slots_close(file);
 	spin_lock(&file->sst->files_lock);
 	list_del(&file->node);
 	spin_unlock(&file->sst->files_lock);
@@ -190,8 +191,12 @@ static size_t sst_response_length(const struct sst_slot *slot)
 	return slot->by_driver ? SST_RESPONSE_HEADER_SIZE : slot->length;
 }
 
-static void sst_fill_header(const struct sst_slot *slot,
-			    struct sst_response_header *header)
+/**
+ * sst_fill_header() - tell how a request has ended
+ * @slot: its slot
+ * @header: where to
+ */
+void sst_fill_header(const struct sst_slot *slot, struct sst_response_header *header)
 {
 	*header = (struct sst_response_header) {
 		.request_id = cpu_to_le64(sst_request_id(slot->generation, slot->index)),
@@ -216,7 +221,7 @@ static int sst_copy_response(const struct sst_slot *slot, struct iov_iter *to,
 
 	sst_fill_header(slot, &header);
 	if (copy_to_iter(&header, sizeof(header), to) != sizeof(header) ||
-	    copy_to_iter(slot->answer->payload, payload, to) != payload ||
+	    copy_to_iter(sst_slot_payload(slot), payload, to) != payload ||
 	    iov_iter_zero(rest, to) != rest)
 		return -EFAULT;
 
@@ -229,7 +234,8 @@ static bool sst_response_fits(const struct sst_slot *slot, size_t size)
 	size_t length = sst_response_length(slot);
 
 	return length <= size ||
-	       !memchr_inv((void *)slot->answer + size, 0, length - size);
+	       !memchr_inv(sst_slot_payload(slot) + (size - SST_RESPONSE_HEADER_SIZE), 0,
+			   length - size);
 }
 
 /**
@@ -490,6 +496,10 @@ static long sst_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return sst_change_settings(file, argp);
 	case SST_IOCTL_CANCEL:
 		return sst_cancel(file, argp);
+	case SST_IOCTL_SETUP_SLOTS:
+		return sst_slots_setup(file, argp);
+	case SST_IOCTL_TRANSACT_SLOTS:
+		return sst_slots_transact(filp, argp);
 	default:
 		return -ENOTTY;
 	}
@@ -502,6 +512,7 @@ static const struct file_operations sst_fops = {
 	.read_iter = sst_read_iter,
 	.write_iter = sst_write_iter,
 	.poll = sst_poll,
+	.mmap = sst_slots_mmap,
 	.unlocked_ioctl = sst_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.uring_cmd = sst_uring_cmd,

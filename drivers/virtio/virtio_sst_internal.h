@@ -13,6 +13,7 @@
 #include <linux/device.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
@@ -27,6 +28,9 @@
 
 struct attribute_group;
 struct file;
+struct page;
+struct user_struct;
+struct vm_area_struct;
 struct io_comp_batch;
 struct io_uring_cmd;
 struct iov_iter;
@@ -43,6 +47,10 @@ static_assert(sizeof(struct sst_transaction) == 56);
 static_assert(sizeof(struct sst_settings) == 32);
 static_assert(sizeof(struct sst_cancel) == 32);
 static_assert(sizeof(struct sst_uring_transact) == 48);
+static_assert(sizeof(struct sst_slot_setup) == 32);
+static_assert(sizeof(struct sst_slot_request) == 24);
+static_assert(sizeof(struct sst_slot_response) == 40);
+static_assert(sizeof(struct sst_slot_transaction) == 40);
 static_assert(offsetof(struct sst_request, payload) == SST_REQUEST_HEADER_SIZE);
 static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE);
 
@@ -65,6 +73,12 @@ static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE
 #define SST_SLOT_INDEX_BITS	24
 #define SST_SLOT_INDEX_MAX	(BIT(SST_SLOT_INDEX_BITS) - 1)
 
+/* Slots that an open file may share with programs */
+#define SST_SHARED_SLOTS_MAX	1024
+
+/* 16 slots fill 33 pages of 4 KiB with next to no waste */
+#define SST_CHUNK_SLOTS		16
+
 /* How slots are claimed and submitted */
 #define SST_NOWAIT	BIT(0)	/* not waiting for room */
 #define SST_NOSLEEP	BIT(1)	/* not even for memory */
@@ -73,6 +87,7 @@ static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE
 
 struct sst_aio;
 struct sst_chunk;
+struct sst_slots;
 struct sst_device;
 struct sst_file;
 struct sst_queue;
@@ -140,12 +155,31 @@ struct sst_op {
 };
 
 /**
+ * struct sst_shared_slot - what a slot has that a program shares with the device
+ * @request: describes the header, which only the kernel writes, and the payload
+ * @response: the same of the response
+ * @payload: pages with the payloads of request and response, which the program may
+ *	have mapped, and write to at any time
+ * @number: what the program calls it
+ * @early: bytes of a response that came on the response queue before the chain was
+ *	back; it is in place of the request, since the rest of the slot is the device's
+ */
+struct sst_shared_slot {
+	struct scatterlist request[2];
+	struct scatterlist response[2];
+	struct page *payload[2];
+	u32 number;
+	u32 early;
+};
+
+/**
  * struct sst_slot - room for one request and its response
  * @node: FREE: on &sst_queue.free; FILLING: on the caller's list; part of an @op:
  *	on &sst_op.slots; with an unread ending: on &sst_file.done, or on a reader's
  *	list
  * @busy_node: BUSY, AWAIT, and ZOMBIE: on &sst_queue.busy, or, once @overdue, on
  *	&sst_queue.late
+ * @shared: what it has if a program shares it: @request and @response are headers then
  * @op: what it is part of; its ending is not put on &sst_file.done
  * @first: the op, if this is its first slot
  * @chunk: what it was allocated with
@@ -181,6 +215,7 @@ struct sst_op {
 struct sst_slot {
 	struct list_head node;
 	struct list_head busy_node;
+	struct sst_shared_slot *shared;
 	struct sst_op *op;
 	struct sst_op first;
 	struct sst_chunk *chunk;
@@ -245,6 +280,9 @@ struct sst_stats {
  * @size: bytes of @memory
  * @nr: number of slots
  * @nr_free: how many of them are FREE, protected by &sst_queue.lock
+ * @shared: &sst_slot.shared of all slots, NULL if they are not shared
+ * @user: who is charged for the pages of shared slots
+ * @closed: shared slots whose file is closed: it goes when all are FREE
  * @rcu: it is read under RCU
  * @slots: the slots
  */
@@ -255,6 +293,9 @@ struct sst_chunk {
 	size_t size;
 	unsigned int nr;
 	unsigned int nr_free;
+	struct sst_shared_slot *shared;
+	struct user_struct *user;
+	bool closed;
 	struct rcu_head rcu;
 	struct sst_slot slots[] __counted_by(nr);
 };
@@ -302,6 +343,7 @@ struct sst_inbox {
  * @room_wanted: a writer or poller has found no room
  * @capacity: how many places there are, for which @vq always has room
  * @occupied: slots that have a place: BUSY, AWAIT and ZOMBIE ones
+ * @places: the places that these have, two each of shared ones
  * @nr_slots: slots in all; grows with what is in flight and what is unread
  * @generation: how often a slot was claimed
  * @polled: number of requests in flight that are part of a polled op
@@ -319,8 +361,7 @@ struct sst_inbox {
  * @timeout_work: ends the requests that the device did not answer in time
  * @stats: counters
  * @unused: chunks with nothing but FREE slots
- * @chunks: all slots, by index; has a lock of its own, which is never taken
- *	inside @lock, and is read under RCU
+ * @chunks: all slots, by index; has a lock of its own, and is read under RCU
  */
 struct sst_queue {
 	struct sst_device *sst;
@@ -338,6 +379,7 @@ struct sst_queue {
 	bool room_wanted;
 	unsigned int capacity;
 	unsigned int occupied;
+	unsigned int places;
 	unsigned int nr_slots;
 	u64 generation;
 	unsigned int polled;
@@ -452,6 +494,8 @@ struct sst_device {
  * @limit: how many that may be
  * @timeout_ms: time that the device has to answer, if that was set
  * @settings: SST_SETTING_* that were set
+ * @slots: the slots that it shares with programs, if it has any; it keeps its queue then.
+ *	Set once, under the lock of the queue
  * @aio: calls that complete later, if there was any
  * @rcu: a waker may still be looking at @wait when the last user has closed
  *
@@ -472,6 +516,7 @@ struct sst_file {
 	unsigned int limit;
 	unsigned int timeout_ms;
 	u32 settings;
+	struct sst_slots *slots;
 	struct sst_aio *aio;
 	struct rcu_head rcu;
 };
@@ -512,6 +557,18 @@ static inline unsigned int sst_file_timeout_ms(const struct sst_file *file)
 {
 	return READ_ONCE(file->settings) & SST_SETTING_TIMEOUT ?
 		READ_ONCE(file->timeout_ms) : READ_ONCE(file->sst->request_timeout_ms);
+}
+
+/* The payload of a response, where it was read from the device or copied to */
+static inline const void *sst_slot_payload(const struct sst_slot *slot)
+{
+	return slot->shared ? page_address(slot->shared->payload[1]) : slot->answer->payload;
+}
+
+/* Places that a request needs, for which there are two descriptors each */
+static inline unsigned int sst_slot_places(const struct sst_slot *slot)
+{
+	return slot->shared ? 2 : 1;
 }
 
 /*
@@ -590,6 +647,7 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch);
 bool sst_may_read(struct sst_file *file);
 bool sst_may_write(struct sst_file *file);
 void sst_abandon(struct sst_file *file);
+struct sst_queue *sst_lock_queue(struct sst_file *file);
 struct sst_op *sst_op_begin(struct list_head *batch, void (*ended)(struct sst_op *op),
 			    void *data, bool polled);
 int sst_op_wait(struct sst_file *file, struct sst_op *op, struct list_head *batch);
@@ -606,6 +664,7 @@ void sst_get_totals(struct sst_device *sst, struct sst_totals *totals);
 unsigned int sst_how(struct file *filp, int iocb_flags);
 int sst_fill(struct sst_file *file, struct list_head *batch, struct iov_iter *from,
 	     size_t size);
+void sst_fill_header(const struct sst_slot *slot, struct sst_response_header *header);
 int sst_copy_batch(struct list_head *batch, struct list_head *copied, struct iov_iter *to,
 		   size_t size);
 ssize_t sst_read(struct sst_file *file, struct iov_iter *to, unsigned int how);
@@ -614,6 +673,23 @@ int sst_cdev_init(void);
 void sst_cdev_exit(void);
 int sst_cdev_add(struct sst_device *sst);
 void sst_cdev_del(struct sst_device *sst);
+
+int sst_claim_filled(struct sst_file *file, unsigned int nr, struct list_head *batch,
+		     unsigned int how);
+int sst_add_chunk(struct sst_queue *q, struct sst_chunk *chunk, gfp_t gfp);
+void sst_init_slot(struct sst_chunk *chunk, unsigned int i);
+void sst_free_chunk(struct sst_chunk *chunk);
+void sst_close_chunk(struct sst_queue *q, struct sst_chunk *chunk);
+
+int sst_slots_setup(struct sst_file *file, struct sst_slot_setup __user *arg);
+int sst_slots_transact(struct file *filp, const struct sst_slot_transaction __user *arg);
+int sst_slots_fill(struct sst_file *file, const struct sst_slot_transaction *t,
+		   struct iov_iter *from, struct list_head *batch, unsigned int how);
+bool sst_slots_valid(const struct sst_slot_transaction *t);
+int sst_slots_store(struct list_head *batch, struct list_head *copied, struct iov_iter *to);
+int sst_slots_mmap(struct file *filp, struct vm_area_struct *vma);
+void sst_slots_close(struct sst_file *file);
+void sst_free_payload(struct sst_chunk *chunk);
 
 #ifdef CONFIG_AIO
 ssize_t sst_aio_read(struct kiocb *iocb, struct iov_iter *to);

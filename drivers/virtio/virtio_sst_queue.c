@@ -42,9 +42,6 @@
 /* A virtqueue holds no more requests than this, even if it could. */
 #define SST_QUEUE_CAPACITY_MAX	1024
 
-/* 16 slots fill 33 pages of 4 KiB with next to no waste */
-#define SST_CHUNK_SLOTS		16
-
 /* Files, or ops, that are woken between two holds of a queue's lock */
 #define SST_WAKE_BATCH		8
 
@@ -206,6 +203,17 @@ void sst_wake_all(struct sst_device *sst)
 
 /* Slots */
 
+/* Free a chunk of shared slots that is closed and of which the device has none. */
+static void sst_chunk_put(struct sst_queue *q, struct sst_chunk *chunk)
+{
+	lockdep_assert_held(&q->lock);
+	if (!chunk->closed || chunk->nr_free < chunk->nr)
+		return;
+
+	xa_erase(&q->chunks, chunk->index);
+	sst_free_chunk(chunk);
+}
+
 static void sst_slot_free(struct sst_queue *q, struct sst_slot *slot)
 {
 	struct sst_chunk *chunk = slot->chunk;
@@ -213,9 +221,15 @@ static void sst_slot_free(struct sst_queue *q, struct sst_slot *slot)
 	lockdep_assert_held(&q->lock);
 	slot->file = NULL;
 	slot->state = SST_SLOT_FREE;
+	chunk->nr_free++;
+	if (slot->shared) {
+		list_del_init(&slot->node);
+		sst_chunk_put(q, chunk);
+		return;
+	}
 	list_move(&slot->node, &q->free);
 	q->nr_free++;
-	if (++chunk->nr_free == chunk->nr)
+	if (chunk->nr_free == chunk->nr)
 		list_add(&chunk->node, &q->unused);
 }
 
@@ -267,10 +281,12 @@ static void sst_queue_arm(struct sst_queue *q, unsigned long when)
 			 time_after(when, now) ? when - now : 0);
 }
 
-/* A place has become free. */
-static void sst_queue_vacate(struct sst_queue *q, struct sst_wakeups *wakeups)
+/* The places of a slot have become free. */
+static void sst_queue_vacate(struct sst_queue *q, const struct sst_slot *slot,
+			     struct sst_wakeups *wakeups)
 {
 	q->occupied--;
+	q->places -= sst_slot_places(slot);
 	wakeups->room |= q->room_wanted;
 	q->room_wanted = false;
 }
@@ -301,7 +317,7 @@ static void sst_slot_complete(struct sst_queue *q, struct sst_slot *slot,
 			      struct sst_wakeups *wakeups)
 {
 	list_del_init(&slot->busy_node);
-	sst_queue_vacate(q, wakeups);
+	sst_queue_vacate(q, slot, wakeups);
 	sst_slot_end(slot, SST_SLOT_DONE, wakeups);
 }
 
@@ -368,7 +384,7 @@ static void sst_zombie_returned(struct sst_queue *q, struct sst_slot *slot, u32 
 				struct sst_wakeups *wakeups)
 {
 	list_del_init(&slot->busy_node);
-	sst_queue_vacate(q, wakeups);
+	sst_queue_vacate(q, slot, wakeups);
 	q->zombies--;
 	if (slot->overdue)
 		q->overdue--;
@@ -381,12 +397,39 @@ static void sst_zombie_returned(struct sst_queue *q, struct sst_slot *slot, u32 
 		sst_slot_free(q, slot);
 }
 
+/* Copy a response that came on the response queue to where its payload shall be. */
+static void sst_slot_store(struct sst_slot *slot, const struct sst_response *response,
+			   u32 length)
+{
+	if (!slot->shared) {
+		memcpy(slot->answer, response, length);
+		return;
+	}
+
+	memcpy(slot->answer, response, SST_RESPONSE_HEADER_SIZE);
+	memcpy(page_address(slot->shared->payload[slot->state == SST_SLOT_AWAIT]),
+	       response->payload, length - SST_RESPONSE_HEADER_SIZE);
+}
+
+/* The chain of a shared slot is back whose response came early: put it in its place. */
+static void sst_slot_settle(struct sst_slot *slot)
+{
+	struct sst_shared_slot *shared = slot->shared;
+
+	memcpy(page_address(shared->payload[1]), page_address(shared->payload[0]),
+	       shared->early - SST_RESPONSE_HEADER_SIZE);
+}
+
 /* The device has given a slot back. */
 static void sst_slot_returned(struct sst_queue *q, struct sst_slot *slot,
 			      u32 length, struct sst_wakeups *wakeups)
 {
 	if (slot->state == SST_SLOT_ZOMBIE) {
 		sst_zombie_returned(q, slot, length, wakeups);
+	} else if (!length && slot->shared && slot->shared->early) {
+		sst_slot_settle(slot);
+		sst_slot_check(q, slot, slot->shared->early, wakeups);
+		sst_slot_complete(q, slot, wakeups);
 	} else if (!length) {
 		slot->state = SST_SLOT_AWAIT;
 	} else {
@@ -452,7 +495,11 @@ static void sst_response_received(struct sst_queue *q, const struct sst_response
 	q->silence = 0;
 	if (slot->state == SST_SLOT_BUSY)
 		slot->answer = (struct sst_response *)slot->request;
-	memcpy(slot->answer, response, length);
+	sst_slot_store(slot, response, length);
+	if (slot->state == SST_SLOT_BUSY && slot->shared) {
+		slot->shared->early = length;
+		return;
+	}
 	sst_slot_check(q, slot, length, wakeups);
 	if (slot->state == SST_SLOT_AWAIT) {
 		sst_slot_complete(q, slot, wakeups);
@@ -748,6 +795,23 @@ static void sst_queue_timeout(struct work_struct *work)
 
 /* Memory */
 
+/**
+ * sst_init_slot() - prepare a slot but for its messages
+ * @chunk: its chunk, which has an index
+ * @i: its number there
+ */
+void sst_init_slot(struct sst_chunk *chunk, unsigned int i)
+{
+	struct sst_slot *slot = &chunk->slots[i];
+
+	INIT_LIST_HEAD(&slot->node);
+	INIT_LIST_HEAD(&slot->busy_node);
+	INIT_LIST_HEAD(&slot->first.slots);
+	init_waitqueue_head(&slot->first.wait);
+	slot->chunk = chunk;
+	slot->index = chunk->index * SST_CHUNK_SLOTS + i;
+}
+
 static void sst_chunk_init(struct sst_chunk *chunk, size_t request_size,
 			   size_t slot_size)
 {
@@ -756,12 +820,7 @@ static void sst_chunk_init(struct sst_chunk *chunk, size_t request_size,
 	for (i = 0; i < chunk->nr; i++) {
 		struct sst_slot *slot = &chunk->slots[i];
 
-		INIT_LIST_HEAD(&slot->node);
-		INIT_LIST_HEAD(&slot->busy_node);
-		INIT_LIST_HEAD(&slot->first.slots);
-		init_waitqueue_head(&slot->first.wait);
-		slot->chunk = chunk;
-		slot->index = chunk->index * SST_CHUNK_SLOTS + i;
+		sst_init_slot(chunk, i);
 		slot->request = chunk->memory + i * slot_size;
 		slot->response = chunk->memory + i * slot_size + request_size;
 		sg_init_one(&slot->sg_request, slot->request, sizeof(*slot->request));
@@ -783,12 +842,50 @@ static void sst_chunk_alloc_memory(struct sst_chunk *chunk, size_t slot_size, gf
 	}
 }
 
-static void sst_chunk_free(struct sst_chunk *chunk)
+/**
+ * sst_free_chunk() - free slots that are not part of a queue any more
+ * @chunk: the slots
+ *
+ * Context: Any context.
+ */
+void sst_free_chunk(struct sst_chunk *chunk)
 {
+	if (chunk->shared)
+		sst_free_payload(chunk);
 	if (chunk->memory)
 		free_pages_exact(chunk->memory, chunk->size);
 	/* Who goes through the chunks may still see it. */
 	kfree_rcu(chunk, rcu);
+}
+
+/**
+ * sst_add_chunk() - let slots be found by their index
+ * @q: the queue
+ * @chunk: the slots
+ * @gfp: how to allocate memory
+ *
+ * Context: Process context, may sleep if @gfp may.
+ * Return: 0 or a negative error code.
+ */
+int sst_add_chunk(struct sst_queue *q, struct sst_chunk *chunk, gfp_t gfp)
+{
+	return xa_alloc_irq(&q->chunks, &chunk->index, chunk,
+			    XA_LIMIT(0, SST_SLOT_INDEX_MAX / SST_CHUNK_SLOTS), gfp);
+}
+
+/**
+ * sst_close_chunk() - free shared slots, at once or when the device has given them back
+ * @q: their queue
+ * @chunk: the slots, whose file is not used any more
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_close_chunk(struct sst_queue *q, struct sst_chunk *chunk)
+{
+	spin_lock_irq(&q->lock);
+	chunk->closed = true;
+	sst_chunk_put(q, chunk);
+	spin_unlock_irq(&q->lock);
 }
 
 static struct sst_chunk *sst_chunk_alloc(struct sst_queue *q, gfp_t gfp)
@@ -806,10 +903,8 @@ static struct sst_chunk *sst_chunk_alloc(struct sst_queue *q, gfp_t gfp)
 	INIT_LIST_HEAD(&chunk->node);
 	chunk->nr = SST_CHUNK_SLOTS;
 	sst_chunk_alloc_memory(chunk, slot_size, gfp);
-	if (!chunk->memory ||
-	    xa_alloc(&q->chunks, &chunk->index, chunk,
-		     XA_LIMIT(0, SST_SLOT_INDEX_MAX / SST_CHUNK_SLOTS), gfp)) {
-		sst_chunk_free(chunk);
+	if (!chunk->memory || sst_add_chunk(q, chunk, gfp)) {
+		sst_free_chunk(chunk);
 		return NULL;
 	}
 
@@ -868,8 +963,8 @@ static void sst_queue_shrink(struct sst_queue *q)
 	struct sst_chunk *chunk;
 
 	while ((chunk = sst_queue_pop_unused(q))) {
-		xa_erase(&q->chunks, chunk->index);
-		sst_chunk_free(chunk);
+		xa_erase_irq(&q->chunks, chunk->index);
+		sst_free_chunk(chunk);
 	}
 }
 
@@ -887,8 +982,14 @@ struct sst_queue *sst_queue_here(struct sst_device *sst)
 	return &sst->queues[raw_smp_processor_id() % sst->nr_queues];
 }
 
-/* Take the lock of the queue that a file has. */
-static struct sst_queue *sst_lock_queue(struct sst_file *file)
+/**
+ * sst_lock_queue() - take the lock of the queue that a file has
+ * @file: the file
+ *
+ * Context: Process context.
+ * Return: the queue.
+ */
+struct sst_queue *sst_lock_queue(struct sst_file *file)
 	__acquires(&file->queue->lock)
 {
 	struct sst_queue *q;
@@ -925,7 +1026,7 @@ static struct sst_queue *sst_lock_queue_to_submit(struct sst_file *file)
 	struct sst_queue *here = sst_queue_here(file->sst);
 	struct sst_queue *q = sst_lock_queue(file);
 
-	while (q != here && !file->used) {
+	while (q != here && !file->used && !file->slots) {
 		sst_file_move(file, here);
 		spin_unlock_irq(&q->lock);
 		/* Who polls for a place is to look at the other queue. */
@@ -947,10 +1048,10 @@ static int sst_failure(const struct sst_file *file)
 	return sst_queue_failed(file->queue) ? -EIO : 0;
 }
 
-/* Whether so many requests can be submitted now */
-static bool sst_queue_has_room(const struct sst_queue *q, unsigned int nr)
+/* Whether requests that need so many places can be submitted now */
+static bool sst_queue_has_room(const struct sst_queue *q, unsigned int places)
 {
-	return !q->held && q->occupied + nr <= q->capacity;
+	return !q->held && q->places + places <= q->capacity;
 }
 
 /* Somebody has found no room, and wants to know when there is some. */
@@ -1114,6 +1215,59 @@ int sst_claim(struct sst_file *file, unsigned int wanted,
 	return n ?: ret;
 }
 
+/* Returns 0, -EAGAIN if the file may not have so many for now, or another error. */
+static int sst_count_filled(struct sst_file *file, unsigned int nr, struct list_head *batch)
+{
+	struct sst_queue *q = file->queue;
+	struct sst_slot *slot;
+	int ret;
+
+	spin_lock_irq(&q->lock);
+	ret = sst_failure(file);
+	if (!ret && (nr > file->limit || 2 * nr > q->capacity))
+		ret = -EINVAL;
+	if (!ret && file->used + nr > file->limit)
+		ret = -EAGAIN;
+	if (!ret) {
+		list_for_each_entry(slot, batch, node) {
+			slot->file = file;
+			slot->generation = ++q->generation;
+			slot->op = NULL;
+			slot->chunk->nr_free--;
+		}
+		file->used += nr;
+	}
+	spin_unlock_irq(&q->lock);
+
+	return ret;
+}
+
+/**
+ * sst_claim_filled() - have shared slots count that were filled
+ * @file: their owner
+ * @nr: number of slots
+ * @batch: the slots
+ * @how: SST_* flags
+ *
+ * Waits until the file may have them all.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or a negative error code as sst_claim().
+ */
+int sst_claim_filled(struct sst_file *file, unsigned int nr, struct list_head *batch,
+		     unsigned int how)
+{
+	int ret;
+
+	while ((ret = sst_count_filled(file, nr, batch)) == -EAGAIN) {
+		ret = sst_wait_limit(file, nr, how);
+		if (ret)
+			break;
+	}
+
+	return ret;
+}
+
 /**
  * sst_unclaim() - give back slots that were claimed and not submitted
  * @file: who claimed them
@@ -1150,18 +1304,20 @@ static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
 	slot->request->request_id = cpu_to_le64(sst_slot_id(slot));
 
 	/* What the device says it wrote can't be trusted: leave nothing there. */
-	if (slot->last_serial != file->serial)
+	if (slot->last_serial != file->serial && !slot->shared)
 		memset(slot->response, 0, sizeof(*slot->response));
 	slot->last_serial = file->serial;
 	slot->answer = slot->response;
+	if (slot->shared)
+		slot->shared->early = 0;
 	slot->clock_runs = false;
 	slot->overdue = false;
 	slot->kicked = false;
 }
 
 /*
- * Offer FILLING slots to the device, if there is room for @least of them. Returns
- * their number, or an error.
+ * Offer FILLING slots to the device, if there are @least places. Returns the number of
+ * slots, or an error.
  */
 static int sst_queue_add(struct sst_queue *q, struct list_head *batch, unsigned int least)
 {
@@ -1175,9 +1331,13 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch, unsigned 
 
 	q->batch++;
 	list_for_each_entry_safe(slot, next, batch, node) {
-		struct scatterlist *sgs[] = { &slot->sg_request, &slot->sg_response };
+		struct sst_shared_slot *shared = slot->shared;
+		struct scatterlist *sgs[] = {
+			shared ? shared->request : &slot->sg_request,
+			shared ? shared->response : &slot->sg_response,
+		};
 
-		if (!sst_queue_has_room(q, n ? 1 : least)) {
+		if (!sst_queue_has_room(q, n ? sst_slot_places(slot) : least)) {
 			sst_want_room(q, slot->file);
 			ret = -EAGAIN;
 			break;
@@ -1196,6 +1356,7 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch, unsigned 
 		list_add_tail(&slot->busy_node, &q->busy);
 		slot->file->in_flight++;
 		q->occupied++;
+		q->places += sst_slot_places(slot);
 		n++;
 	}
 	q->stats.requests += n;
@@ -1239,7 +1400,7 @@ static void sst_queue_notify(struct sst_queue *q, u64 batch)
 	spin_unlock_irq(&q->lock);
 }
 
-/* Hand over what there is room for, @least at least. Returns the number, or an error. */
+/* Hand over what there is room for, @least places at least. Returns the number, or an error. */
 static int sst_submit_some(struct sst_file *file, struct list_head *batch, unsigned int least)
 {
 	struct sst_queue *q = file->queue;
@@ -1263,7 +1424,7 @@ static int sst_submit_some(struct sst_file *file, struct list_head *batch, unsig
 	return ret;
 }
 
-/* True if a writer need not wait for room for @nr requests any longer */
+/* True if a writer need not wait for @nr places any longer */
 static bool sst_room_passed(struct sst_file *file, unsigned int nr)
 {
 	struct sst_queue *q = file->queue;
@@ -1338,7 +1499,7 @@ int sst_submit(struct sst_file *file, struct list_head *batch, unsigned int how)
 
 	list_for_each_entry(slot, batch, node) {
 		sst_slot_prepare(file, slot);
-		n++;
+		n += sst_slot_places(slot);
 	}
 	if (!(how & SST_WHOLE))
 		n = 1;
@@ -1498,7 +1659,7 @@ static void sst_slot_abandon(struct sst_queue *q, struct sst_slot *slot,
 	file->used--;
 	if (slot->state == SST_SLOT_AWAIT) {
 		list_del_init(&slot->busy_node);
-		sst_queue_vacate(q, wakeups);
+		sst_queue_vacate(q, slot, wakeups);
 		sst_slot_free(q, slot);
 	} else {
 		list_del_init(&slot->node);
@@ -1983,7 +2144,8 @@ int sst_queue_init(struct sst_queue *q, struct sst_device *sst, unsigned int ind
 	INIT_LIST_HEAD(&q->busy);
 	INIT_LIST_HEAD(&q->late);
 	INIT_LIST_HEAD(&q->unused);
-	xa_init_flags(&q->chunks, XA_FLAGS_ALLOC);
+	/* Shared slots go in any context. */
+	xa_init_flags(&q->chunks, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
 	init_waitqueue_head(&q->room);
 	INIT_LIST_HEAD(&q->pollers);
 	INIT_DELAYED_WORK(&q->timeout_work, sst_queue_timeout);
@@ -2005,7 +2167,7 @@ void sst_queue_free(struct sst_queue *q)
 	unsigned long index;
 
 	xa_for_each(&q->chunks, index, chunk)
-		sst_chunk_free(chunk);
+		sst_free_chunk(chunk);
 	xa_destroy(&q->chunks);
 	sst_inbox_free(&q->responses);
 }
@@ -2133,6 +2295,7 @@ static void sst_slot_recover(struct sst_queue *q, struct sst_slot *slot,
 {
 	list_del_init(&slot->busy_node);
 	q->occupied--;
+	q->places -= sst_slot_places(slot);
 	if (slot->state == SST_SLOT_ZOMBIE) {
 		q->zombies--;
 		if (slot->overdue)

@@ -26,7 +26,7 @@
  * @op: its requests
  * @responses: where the responses go, in the program's memory or in the registered
  *	buffer
- * @response_size: bytes of each
+ * @response_size: bytes of each; 0 if only headers go there, and payloads are in slots
  */
 struct sst_uring {
 	struct sst_op *op;
@@ -58,7 +58,7 @@ static int sst_uring_store(struct io_uring_cmd *cmd, struct list_head *batch,
 			   struct list_head *copied, unsigned int issue_flags)
 {
 	struct sst_uring *uring = sst_uring(cmd);
-	size_t size = list_count_nodes(batch) * uring->response_size;
+	size_t size = uring->response_size ?: sizeof(struct sst_slot_response);
 	struct iov_iter to;
 	int ret;
 
@@ -66,8 +66,13 @@ static int sst_uring_store(struct io_uring_cmd *cmd, struct list_head *batch,
 	if (!current->mm)
 		return -ECANCELED;
 
-	ret = sst_uring_import(cmd, uring->responses, size, ITER_DEST, &to, issue_flags);
-	return ret ?: sst_copy_batch(batch, copied, &to, uring->response_size);
+	ret = sst_uring_import(cmd, uring->responses, list_count_nodes(batch) * size, ITER_DEST,
+			       &to, issue_flags);
+	if (ret)
+		return ret;
+
+	return uring->response_size ? sst_copy_batch(batch, copied, &to, size) :
+				      sst_slots_store(batch, copied, &to);
 }
 
 /* All requests of a command have ended. */
@@ -143,19 +148,26 @@ static int sst_uring_fill(struct io_uring_cmd *cmd, const struct sst_uring_trans
 }
 
 /*
- * Submit a command whose slots are filled. One of io_uring's threads does that while the
+ * Submit a command whose slots are filled, and whose responses are wanted there. One of io_uring's threads does that while the
  * task may go on: the op must not end, and the command be gone, before it is known for
  * what can be cancelled.
  */
-static int sst_uring_submit(struct io_uring_cmd *cmd, struct list_head *batch,
-			    unsigned int how, unsigned int issue_flags)
+static int sst_uring_submit(struct io_uring_cmd *cmd, struct list_head *batch, u64 responses,
+			    u32 response_size, unsigned int how, unsigned int issue_flags)
 {
 	struct sst_file *file = cmd->file->private_data;
 	bool early = issue_flags & IO_URING_F_UNLOCKED;
+	bool polled = issue_flags & IO_URING_F_IOPOLL;
+	struct sst_uring *uring = sst_uring(cmd);
 	int ret;
 
+	/* Who polls finds out that it has ended. */
+	uring->op = sst_op_begin(batch, polled ? sst_op_wake : sst_uring_ended, cmd, polled);
+	uring->responses = responses;
+	uring->response_size = response_size;
+
 	if (early)
-		sst_op_hold(sst_uring(cmd)->op);
+		sst_op_hold(uring->op);
 	ret = sst_submit(file, batch, how);
 	sst_unclaim(file, batch);
 	if (ret < 0)
@@ -163,7 +175,7 @@ static int sst_uring_submit(struct io_uring_cmd *cmd, struct list_head *batch,
 
 	io_uring_cmd_mark_cancelable(cmd, issue_flags);
 	if (early)
-		sst_op_release(file, sst_uring(cmd)->op);
+		sst_op_release(file, uring->op);
 
 	return -EIOCBQUEUED;
 }
@@ -171,32 +183,73 @@ static int sst_uring_submit(struct io_uring_cmd *cmd, struct list_head *batch,
 static int sst_uring_transact(struct io_uring_cmd *cmd, unsigned int how,
 			      unsigned int issue_flags)
 {
-	struct sst_file *file = cmd->file->private_data;
-	const fmode_t both = FMODE_READ | FMODE_WRITE;
-	bool polled = issue_flags & IO_URING_F_IOPOLL;
-	struct sst_uring *uring = sst_uring(cmd);
 	struct sst_uring_transact t;
 	LIST_HEAD(batch);
 	int ret;
 
-	if ((cmd->file->f_mode & both) != both)
-		return -EBADF;
-	if (polled && !READ_ONCE(file->sst->busy_poll_us))
-		return -EOPNOTSUPP;
 	sst_uring_read(io_uring_sqe128_cmd(cmd->sqe, struct sst_uring_transact), &t);
 	if (!sst_uring_valid(&t))
 		return -EINVAL;
 
-	ret = sst_uring_fill(cmd, &t, &batch, how | SST_WHOLE, issue_flags);
+	ret = sst_uring_fill(cmd, &t, &batch, how, issue_flags);
 	if (ret)
 		return ret;
 
-	/* Who polls finds out that it has ended. */
-	uring->op = sst_op_begin(&batch, polled ? sst_op_wake : sst_uring_ended, cmd, polled);
-	uring->responses = t.responses;
-	uring->response_size = t.response_size;
+	return sst_uring_submit(cmd, &batch, t.responses, t.response_size, how, issue_flags);
+}
 
-	return sst_uring_submit(cmd, &batch, how | SST_WHOLE, issue_flags);
+static void sst_uring_read_slots(const struct sst_slot_transaction *entry,
+				 struct sst_slot_transaction *t)
+{
+	unsigned int i;
+
+	t->requests = READ_ONCE(entry->requests);
+	t->responses = READ_ONCE(entry->responses);
+	t->nr = READ_ONCE(entry->nr);
+	t->flags = READ_ONCE(entry->flags);
+	for (i = 0; i < ARRAY_SIZE(t->reserved); i++)
+		t->reserved[i] = READ_ONCE(entry->reserved[i]);
+}
+
+static int sst_uring_transact_slots(struct io_uring_cmd *cmd, unsigned int how,
+				    unsigned int issue_flags)
+{
+	struct sst_slot_transaction t;
+	struct iov_iter from;
+	LIST_HEAD(batch);
+	int ret;
+
+	sst_uring_read_slots(io_uring_sqe128_cmd(cmd->sqe, struct sst_slot_transaction), &t);
+	if (!sst_slots_valid(&t))
+		return -EINVAL;
+
+	ret = sst_uring_import(cmd, t.requests, t.nr * sizeof(struct sst_slot_request),
+			       ITER_SOURCE, &from, issue_flags);
+	ret = ret ?: sst_slots_fill(cmd->file->private_data, &t, &from, &batch, how);
+	if (ret)
+		return ret;
+
+	return sst_uring_submit(cmd, &batch, t.responses, 0, how, issue_flags);
+}
+
+/* A command that waits for responses. */
+static int sst_uring_exchange(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	unsigned int nowait = issue_flags & IO_URING_F_NONBLOCK ? IOCB_NOWAIT : 0;
+	unsigned int how = sst_how(cmd->file, nowait) | SST_WHOLE;
+	struct sst_file *file = cmd->file->private_data;
+	const fmode_t both = FMODE_READ | FMODE_WRITE;
+	int ret;
+
+	if ((cmd->file->f_mode & both) != both)
+		return -EBADF;
+	if (issue_flags & IO_URING_F_IOPOLL && !READ_ONCE(file->sst->busy_poll_us))
+		return -EOPNOTSUPP;
+
+	ret = cmd->cmd_op == SST_URING_CMD_TRANSACT ?
+	      sst_uring_transact(cmd, how, issue_flags) :
+	      sst_uring_transact_slots(cmd, how, issue_flags);
+	return ret == -ERESTARTSYS ? -EINTR : ret;
 }
 
 static int sst_uring_cancel_requests(struct io_uring_cmd *cmd)
@@ -235,8 +288,6 @@ static bool sst_uring_rest_zero(struct io_uring_cmd *cmd, size_t size)
 int sst_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	struct sst_file *file = cmd->file->private_data;
-	unsigned int how;
-	int ret;
 
 	if (issue_flags & IO_URING_F_CANCEL) {
 		if (sst_op_cancel(file, sst_uring(cmd)->op))
@@ -248,13 +299,15 @@ int sst_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (!(issue_flags & IO_URING_F_SQE128))
 		return -EINVAL;
 
-	how = sst_how(cmd->file, issue_flags & IO_URING_F_NONBLOCK ? IOCB_NOWAIT : 0);
 	switch (cmd->cmd_op) {
 	case SST_URING_CMD_TRANSACT:
 		if (!sst_uring_rest_zero(cmd, sizeof(struct sst_uring_transact)))
 			return -EINVAL;
-		ret = sst_uring_transact(cmd, how, issue_flags);
-		return ret == -ERESTARTSYS ? -EINTR : ret;
+		return sst_uring_exchange(cmd, issue_flags);
+	case SST_URING_CMD_TRANSACT_SLOTS:
+		if (!sst_uring_rest_zero(cmd, sizeof(struct sst_slot_transaction)))
+			return -EINVAL;
+		return sst_uring_exchange(cmd, issue_flags);
 	case SST_URING_CMD_CANCEL:
 		if (!sst_uring_rest_zero(cmd, sizeof(struct sst_cancel)))
 			return -EINVAL;

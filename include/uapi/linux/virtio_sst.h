@@ -423,6 +423,123 @@ struct sst_cancel {
  */
 #define SST_IOCTL_CANCEL	_IOWR(SST_IOCTL_TYPE, 0x04, struct sst_cancel)
 
+/**
+ * struct sst_slot_setup - slots that a program shares with the device
+ * @nr: number of slots, 1 to 1024
+ * @flags: 0
+ * @size: set by the driver: bytes to map
+ * @slot_size: set by the driver: distance of two slots in the mapping
+ * @response_offset: set by the driver: where in a slot the payload of the response
+ *	is; that of the request is at 0
+ * @reserved: 0
+ *
+ * Argument of SST_IOCTL_SETUP_SLOTS. All fields are in the byte order of the CPU.
+ */
+struct sst_slot_setup {
+	__u32 nr;
+	__u32 flags;
+	__aligned_u64 size;
+	__u32 slot_size;
+	__u32 response_offset;
+	__u32 reserved[2];
+};
+
+/**
+ * struct sst_slot_request - a request whose payload is in a slot
+ * @type: as in &struct sst_request, but in the byte order of the CPU, as all fields
+ * @flags: as in &struct sst_request
+ * @user_data: as in &struct sst_request
+ * @index: number of the slot, from 0
+ * @reserved: 0
+ */
+struct sst_slot_request {
+	__u32 type;
+	__u32 flags;
+	__aligned_u64 user_data;
+	__u32 index;
+	__u32 reserved;
+};
+
+/**
+ * struct sst_slot_response - a response whose payload is in a slot
+ * @status: as in &struct sst_response, but in the byte order of the CPU, as all fields
+ * @flags: as in &struct sst_response; with SST_RESPONSE_F_DRIVER, the payload is none
+ * @request_id: as in &struct sst_response
+ * @user_data: as in &struct sst_response
+ * @result: as in &struct sst_response
+ * @index: number of the slot
+ * @reserved: 0
+ */
+struct sst_slot_response {
+	__u32 status;
+	__u32 flags;
+	__aligned_u64 request_id;
+	__aligned_u64 user_data;
+	__aligned_u64 result;
+	__u32 index;
+	__u32 reserved;
+};
+
+/**
+ * struct sst_slot_transaction - requests and responses whose payloads are in slots
+ * @requests: address of @nr &struct sst_slot_request
+ * @responses: address of the buffer for @nr &struct sst_slot_response, in the order of
+ *	the requests
+ * @nr: number of requests, at least 1, at most the request_limit of the open file and
+ *	half of the queue_size of the device
+ * @flags: 0
+ * @reserved: 0
+ *
+ * Argument of SST_IOCTL_TRANSACT_SLOTS, and command of SST_URING_CMD_TRANSACT_SLOTS. All
+ * fields are in the byte order of the CPU.
+ */
+struct sst_slot_transaction {
+	__aligned_u64 requests;
+	__aligned_u64 responses;
+	__u32 nr;
+	__u32 flags;
+	__u32 reserved[4];
+};
+
+/**
+ * SST_IOCTL_SETUP_SLOTS - get slots that the program can map
+ *
+ * Argument: pointer to &struct sst_slot_setup, read and written.
+ *
+ * A slot has room for the payloads of a request and of its response, 4080 bytes each,
+ * where the device reads and writes them: they are not copied. mmap() of the device's
+ * file from offset 0 maps them, with MAP_SHARED. The headers are not in there: a program
+ * cannot forge them. What the program does to a slot while a request is in it harms only
+ * that request. The slots stay as long as the file is open or mapped, and until the
+ * device has given back those that it has.
+ *
+ * An open file gets slots once. They count as locked memory of the user.
+ *
+ * Return: 0, or -1 and errno set to EBUSY (it has slots), EFAULT, EINVAL (a number out of
+ * range, a flag or reserved field that is not 0), ENODEV, or ENOMEM (also beyond
+ * RLIMIT_MEMLOCK).
+ */
+#define SST_IOCTL_SETUP_SLOTS	_IOWR(SST_IOCTL_TYPE, 0x05, struct sst_slot_setup)
+
+/**
+ * SST_IOCTL_TRANSACT_SLOTS - submit requests in slots and wait for all of their responses
+ *
+ * Argument: pointer to &struct sst_slot_transaction, read only.
+ *
+ * All requests reach the device with one notification, or nothing is submitted and the
+ * call fails. A payload that the device has not written in full keeps what was there
+ * before in the rest. If the call fails after the requests were submitted, the responses
+ * can be read; a slot is free again once its response was.
+ *
+ * Return: the number of responses stored, or -1 and errno set to EBADF (the file is not
+ * open for reading and writing), EBUSY (a slot is in use), EINVAL (a number out of range,
+ * a slot twice, a flag or reserved field that is not 0, no slots), EFAULT, EINTR, ENODEV,
+ * or as write(): EAGAIN, ENOBUFS, EIO. The number is less than that of the requests if
+ * later ones could not be stored, or the device went: those can be read.
+ */
+#define SST_IOCTL_TRANSACT_SLOTS \
+	_IOW(SST_IOCTL_TYPE, 0x06, struct sst_slot_transaction)
+
 /*
  * io_uring: commands of the operation IORING_OP_URING_CMD. The ring needs entries of
  * 128 bytes (IORING_SETUP_SQE128); the structure of a command stands in the "cmd"
@@ -485,5 +602,17 @@ struct sst_uring_transact {
  * 128 bytes).
  */
 #define SST_URING_CMD_CANCEL	_IOW(SST_IOCTL_TYPE, 0x11, struct sst_cancel)
+
+/**
+ * SST_URING_CMD_TRANSACT_SLOTS - submit requests in slots and wait for their responses
+ *
+ * Command: &struct sst_slot_transaction. As SST_IOCTL_TRANSACT_SLOTS, and completes as
+ * SST_URING_CMD_TRANSACT does. With IORING_URING_CMD_FIXED the two arrays are in the
+ * registered buffer of the entry's buf_index.
+ *
+ * Result: as that of SST_URING_CMD_TRANSACT, or -EBUSY (a slot is in use).
+ */
+#define SST_URING_CMD_TRANSACT_SLOTS \
+	_IOW(SST_IOCTL_TYPE, 0x12, struct sst_slot_transaction)
 
 #endif /* _LINUX_VIRTIO_SST_H */
