@@ -246,13 +246,13 @@ static int sst_attach(struct sst_device *sst, struct virtqueue *vqs[])
 	struct sst_queue *q;
 	int ret;
 
-	sst_for_each_queue(sst, q) {
+	for (q = sst->queues; q < sst_queues_end(sst); q++) {
 		ret = sst_check_size(sst, vqs[sst_request_vq(q->index)]);
 		if (ret)
 			return ret;
 	}
 
-	sst_for_each_queue(sst, q) {
+	for (q = sst->queues; q < sst_queues_end(sst); q++) {
 		struct virtqueue **pair = &vqs[sst_request_vq(q->index)];
 
 		sst_set_affinity(sst, q->index, pair[0], pair[1]);
@@ -304,7 +304,7 @@ static int sst_start(struct sst_device *sst)
 	spin_lock_irq(&sst->reset_lock);
 	sst->reset_reason = NULL;
 	spin_unlock_irq(&sst->reset_lock);
-	sst_for_each_queue(sst, q)
+	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_open(q);
 	sst->running = true;
 
@@ -316,18 +316,18 @@ static void sst_stop(struct sst_device *sst)
 	struct sst_queue *q;
 
 	sst->running = false;
-	sst_for_each_queue(sst, q)
+	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_hold(q);
 	/* No kick after this */
 	synchronize_srcu(&sst->srcu);
 	virtio_reset_device(sst->vdev);
-	sst_for_each_queue(sst, q)
+	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_detach(q);
 	sst_events_detach(&sst->events);
 	/* A callback may still be about to notify. */
 	virtio_synchronize_cbs(sst->vdev);
 	sst->vdev->config->del_vqs(sst->vdev);
-	sst_for_each_queue(sst, q)
+	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_recover(q);
 	/* Those who waited for an answer know now that there is none. */
 	sst_wake_all(sst);
@@ -345,7 +345,7 @@ static void sst_mark_gone(struct sst_device *sst)
 	WRITE_ONCE(sst->gone, true);
 	spin_unlock_irq(&sst->reset_lock);
 	/* Who has not seen it yet has the lock. */
-	sst_for_each_queue(sst, q)
+	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_hold(q);
 	sst_wake_all(sst);
 }
@@ -432,7 +432,7 @@ int sst_ask_reset(struct sst_device *sst, const char *reason, bool at_once)
 	struct sst_queue *q;
 	int ret = -ENODEV;
 
-	sst_for_each_queue(sst, q)
+	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_hold(q);
 
 	spin_lock_irq(&sst->reset_lock);
@@ -785,7 +785,7 @@ void sst_get_totals(struct sst_device *sst, struct sst_totals *totals)
 	struct sst_queue *q;
 
 	memset(totals, 0, sizeof(*totals));
-	sst_for_each_queue(sst, q)
+	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_add_queue(totals, q);
 
 	spin_lock_irq(&sst->reset_lock);

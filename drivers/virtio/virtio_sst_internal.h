@@ -474,8 +474,6 @@ struct sst_device {
 	struct sst_event_queue events;
 };
 
-#define sst_for_each_queue(sst, q)						\
-	for ((q) = (sst)->queues; (q) < (sst)->queues + (sst)->nr_queues; (q)++)
 
 /**
  * struct sst_file - an open file of a device
@@ -546,6 +544,11 @@ struct sst_totals {
 	unsigned int slots;
 	u64 resets;
 };
+
+static inline struct sst_queue *sst_queues_end(const struct sst_device *sst)
+{
+	return sst->queues + sst->nr_queues;
+}
 
 static inline struct sst_device *to_sst_device(struct device *dev)
 {

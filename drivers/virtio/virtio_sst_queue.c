@@ -197,7 +197,7 @@ void sst_wake_all(struct sst_device *sst)
 		wake_up_all(&file->wait);
 	}
 	spin_unlock(&sst->files_lock);
-	sst_for_each_queue(sst, q)
+	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		wake_up_all(&q->room);
 }
 

@@ -273,6 +273,7 @@ static vm_fault_t sst_slots_fault(struct vm_fault *vmf)
 	struct sst_file *file = vmf->vma->vm_file->private_data;
 	unsigned long i = vmf->pgoff / SST_SLOT_PAGES;
 
+	/* Who sees the number sees the chunks. */
 	if (i >= smp_load_acquire(&file->slots->nr))
 		return VM_FAULT_SIGBUS;
 
@@ -298,7 +299,7 @@ int sst_slots_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct sst_file *file = filp->private_data;
 	struct sst_slots *slots = READ_ONCE(file->slots);
-	unsigned long pages = slots ? smp_load_acquire(&slots->nr) * SST_SLOT_PAGES : 0;
+	unsigned long pages = slots ? READ_ONCE(slots->nr) * SST_SLOT_PAGES : 0;
 
 	if (READ_ONCE(file->sst->gone))
 		return -ENODEV;

@@ -148,9 +148,9 @@ static int sst_uring_fill(struct io_uring_cmd *cmd, const struct sst_uring_trans
 }
 
 /*
- * Submit a command whose slots are filled, and whose responses are wanted there. One of io_uring's threads does that while the
- * task may go on: the op must not end, and the command be gone, before it is known for
- * what can be cancelled.
+ * Submit a command whose slots are filled, and whose responses go to @responses. One of
+ * io_uring's threads may do that while the task goes on: the op must not end, and the
+ * command be gone, before it is known as one that can be cancelled.
  */
 static int sst_uring_submit(struct io_uring_cmd *cmd, struct list_head *batch, u64 responses,
 			    u32 response_size, unsigned int how, unsigned int issue_flags)
