@@ -29,6 +29,8 @@ project = "Virtio SST"
 extensions = ["kerneldoc", "kernel_abi", "automarkup"]
 kerneldoc_srctree = _top
 primary_domain = "c"
+# The kernel's attributes are no C.
+c_id_attributes = ["__user"]
 highlight_language = "none"
 html_copy_source = False
 html_theme = "alabaster"

@@ -1778,8 +1778,9 @@ static int sst_op_dissolve(struct sst_file *file, struct sst_op *op, int error,
  * Context: Process context. Takes and releases the lock of the queue.
  * Return: 0, or
  *	* -EINTR: it has not ended; its responses will come to those who read
- *	* -ENODEV: the device went without an answer to the request after those on
- *	  @batch; responses to later ones will come to those who read
+ *	* -ENODEV: the device went without an answer to the next request
+ *
+ * Responses that are not on @batch then will come to those who read.
  */
 int sst_op_end(struct sst_file *file, struct sst_op *op, struct list_head *batch)
 {
