@@ -474,7 +474,6 @@ struct sst_device {
 	struct sst_event_queue events;
 };
 
-
 /**
  * struct sst_file - an open file of a device
  * @sst: the device

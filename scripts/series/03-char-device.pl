@@ -31,12 +31,10 @@ OLD
 	return sst_add_ids() ?: register_virtio_driver(&sst_driver);
 NEW
 lines($core, 'class = &sst_class', '\tsst_cdev_del\(sst\);', '\tsst_cdev_exit\(\);');
-replace($internal, <<'OLD', '');
-
-int sst_cdev_init(void);
-void sst_cdev_exit(void);
-int sst_cdev_add(struct sst_device *sst);
-void sst_cdev_del(struct sst_device *sst);
-
-extern struct class sst_class;
-OLD
+declarations($internal, qw(
+	sst_how sst_fill sst_copy_batch sst_read sst_write sst_cdev_init sst_cdev_exit sst_cdev_add
+	sst_cdev_del
+));
+replace($internal, "\nextern struct class sst_class;\n", '');
+lines($internal, '^struct (file|iov_iter);');
+edit($internal, 'empty lines', sub { s{\n{3,}}{\n\n}g });

@@ -44,6 +44,15 @@ sub functions {
 	}
 }
 
+# Declarations of C functions.
+sub declarations {
+	my ($file, @names) = @_;
+
+	for my $name (@names) {
+		edit($file, "declaration of $name", sub { s{^[a-z][^\n;{}]*[\s*]\Q$name\E\([^;{}]*\);\n}{}m });
+	}
+}
+
 # Declarations or definitions below a kernel-doc comment that begins with a name, up
 # to an empty line.
 sub documented {
@@ -83,12 +92,13 @@ sub rows {
 	}
 }
 
-# A section of a page with all that is in it, up to the next heading of its level.
+# A section of a page with all that is in it, up to the next heading of its level, or of
+# a higher one.
 sub section {
 	my ($file, $heading) = @_;
 
 	edit($file, "section $heading", sub {
-		s{^\Q$heading\E\n(=+)\n.*?(?=^[^\n]+\n=+\n|\z)}{}ms
+		s{^\Q$heading\E\n([-=])\1+\n.*?(?=^[^\n]+\n(?:=+|\1+)\n|\z)}{}ms
 	});
 }
 
