@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 
@@ -16,12 +15,6 @@
 #include "kselftest_harness.h"
 
 #define LIMIT	64	/* requests of one file at once */
-
-/* The compiler must not see what it is. */
-static void *bad_pointer(void)
-{
-	return (void *)atol("8");
-}
 
 FIXTURE(sst)
 {
@@ -224,23 +217,9 @@ TEST_F(sst, write_bad_pointer)
 	EXPECT_EQ(0, sst_receive(self->fd, &self->resp));
 }
 
-/* Memory with a hole behind the first @size bytes */
-static void *map_before_hole(size_t size)
-{
-	size_t page = getpagesize();
-	size_t length = (size + page - 1) / page * page;
-	char *p = mmap(NULL, length + page, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		return NULL;
-	munmap(p + length, page);
-	return p + length - size;
-}
-
 TEST_F(sst, write_fault_in_a_later_request)
 {
-	struct sst_request *req = map_before_hole(2 * REQ + 100);
+	struct sst_request *req = end_of_memory(2 * REQ + 100);
 	long long requests = sst_stat("requests");
 
 	ASSERT_NE(NULL, req);
@@ -694,7 +673,7 @@ TEST_F(sst, read_bad_pointer)
 
 TEST_F(sst, read_fault_in_a_later_response)
 {
-	struct sst_response *resp = map_before_hole(2 * RESP + 100);
+	struct sst_response *resp = end_of_memory(2 * RESP + 100);
 	unsigned int i;
 
 	ASSERT_NE(NULL, resp);

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "sst_test.h"
@@ -58,37 +57,6 @@ static int poll_for_room(int fd, struct call *c)
 {
 	(void)c;
 	return sst_poll(fd, POLLOUT, 10000) == POLLOUT ? 0 : -ETIMEDOUT;
-}
-
-static int file_set(int fd, unsigned int flags, unsigned int value)
-{
-	struct sst_settings settings = {
-		.flags = flags,
-		.request_timeout_ms = value,
-		.request_limit = value,
-	};
-
-	return ioctl(fd, SST_IOCTL_SET_SETTINGS, &settings) ? -errno : 0;
-}
-
-static int file_set_timeout(int fd, unsigned int ms)
-{
-	return file_set(fd, SST_SETTING_TIMEOUT, ms);
-}
-
-static int file_set_limit(int fd, unsigned int limit)
-{
-	return file_set(fd, SST_SETTING_LIMIT, limit);
-}
-
-/* Returns how many were cancelled, or -errno */
-static int cancel(int fd, unsigned long long user_data, unsigned int flags)
-{
-	struct sst_cancel c = { .user_data = user_data, .flags = flags, .count = 12345 };
-
-	if (!ioctl(fd, SST_IOCTL_CANCEL, &c))
-		return c.count;
-	return errno == ENOENT && c.count ? -EPROTO : -errno;
 }
 
 /* Have a child do something through the open file. */
@@ -151,35 +119,6 @@ static void catch_signal(int flags)
 	sigaction(SIGUSR1, &action, NULL);
 }
 
-/* The compiler must not see what it is. */
-static void *bad_pointer(void)
-{
-	return (void *)atol("8");
-}
-
-/* The end of memory: the last @size bytes before what must not be touched */
-static void *end_of_memory(size_t size)
-{
-	size_t page = getpagesize();
-	size_t length = (size + page - 1) / page * page;
-	char *p = mmap(NULL, length + page, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED || mprotect(p + length, page, PROT_NONE))
-		return NULL;
-	return p + length - size;
-}
-
-static void *readonly_memory(const void *content, size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		return NULL;
-	memcpy(p, content, size);
-	return mprotect(p, size, PROT_READ) ? NULL : p;
-}
-
 /* The transaction ended as it should. */
 static void expect_response(struct __test_metadata *_metadata, const struct call *c,
 			    unsigned int status, unsigned int flags)
@@ -213,14 +152,6 @@ static void expect_not_submitted(struct __test_metadata *_metadata,
 {
 	EXPECT_EQ(0, c->t.request_id);
 	EXPECT_EQ(requests, sst_stat("requests"));
-}
-
-static void wait_for_device(void)
-{
-	unsigned long long until = now_ms() + 10000;
-
-	while (access(sst_device(), F_OK) && now_ms() < until)
-		sleep_ms(1);
 }
 
 FIXTURE(sst)
@@ -620,9 +551,9 @@ TEST_F(sst, transact_interrupted_while_waiting_for_room_sends_nothing)
 	ASSERT_TRUE(asleep(c));
 	EXPECT_EQ(requests, sst_stat("requests"));
 	/* It is not in flight, and not cancelled with those that are. */
-	EXPECT_EQ(-ENOENT, cancel(self->fd, 3, 0));
+	EXPECT_EQ(-ENOENT, file_cancel(self->fd, 3, 0));
 	ASSERT_EQ(0, file_set_timeout(self->fd, 50));
-	ASSERT_EQ(1, cancel(self->fd, 0, SST_CANCEL_ALL));
+	ASSERT_EQ(1, file_cancel(self->fd, 0, SST_CANCEL_ALL));
 	EXPECT_TRUE(asleep(c));
 	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
 	EXPECT_EQ(htole64(1), self->resp.user_data);
@@ -631,27 +562,13 @@ TEST_F(sst, transact_interrupted_while_waiting_for_room_sends_nothing)
 	EXPECT_EQ(requests + 1, sst_stat("requests"));
 }
 
-/* Fill the device with requests of another file. Returns that file, or -1. */
-static int fill_queue(const struct sst_info *info, unsigned int type)
-{
-	int fd = sst_open(O_RDWR);
-	unsigned int i;
-
-	if (fd < 0 || file_set_limit(fd, SST_REQUEST_LIMIT_MAX))
-		return -1;
-	for (i = 0; i < info->queue_size; i++)
-		if (sst_send(fd, type, i))
-			return -1;
-	return fd;
-}
-
 TEST_F(sst, transact_waits_for_room_in_the_queue)
 {
 	struct call *c = self->call;
 	long long requests;
 	int other;
 
-	other = fill_queue(&self->info, TYPE_LATE);
+	other = sst_fill_queue(&self->info, TYPE_LATE);
 	ASSERT_LE(0, other);
 	requests = sst_stat("requests");
 
@@ -1017,7 +934,7 @@ TEST_F(sst, transact_while_the_queue_breaks)
 	expect_not_submitted(_metadata, c, requests);
 	/* Who waits for a response waits on, and can be helped. */
 	EXPECT_EQ(1, sst_stat("in_flight"));
-	EXPECT_EQ(1, cancel(self->fd, 1, 0));
+	EXPECT_EQ(1, file_cancel(self->fd, 1, 0));
 	EXPECT_EQ(0, end(waiting));
 	expect_response(_metadata, waiting, SST_RESPONSE_ERROR, SST_RESPONSE_F_DRIVER);
 }
@@ -1216,8 +1133,8 @@ TEST_F(sst, settings_timeout_of_one_file)
 	EXPECT_EQ(2, sst_stat("in_flight"));
 	EXPECT_EQ(0, sst_poll(self->fd, POLLIN, 0));
 	EXPECT_EQ(0, sst_poll(other, POLLIN, 0));
-	EXPECT_EQ(1, cancel(self->fd, 2, 0));
-	EXPECT_EQ(1, cancel(other, 1, 0));
+	EXPECT_EQ(1, file_cancel(self->fd, 2, 0));
+	EXPECT_EQ(1, file_cancel(other, 1, 0));
 	close(other);
 }
 
@@ -1400,9 +1317,9 @@ TEST_F(sst, cancel_those_with_one_user_data)
 	for (i = 0; i < ARRAY_SIZE(user_data); i++) {
 		ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, user_data[i]));
 	}
-	EXPECT_EQ(-ENOENT, cancel(self->fd, 4, 0));
+	EXPECT_EQ(-ENOENT, file_cancel(self->fd, 4, 0));
 	EXPECT_EQ(0, sst_poll(self->fd, POLLIN, 0));
-	EXPECT_EQ(3, cancel(self->fd, 5, 0));
+	EXPECT_EQ(3, file_cancel(self->fd, 5, 0));
 	EXPECT_EQ(4, sst_stat("in_flight"));
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
@@ -1417,9 +1334,9 @@ TEST_F(sst, cancel_those_with_one_user_data)
 	}
 	EXPECT_EQ(0, sst_poll(self->fd, POLLIN, 0));
 	/* All 64 bits count, and 0 is a value like others. */
-	EXPECT_EQ(-ENOENT, cancel(self->fd, 5, 0));
-	EXPECT_EQ(2, cancel(self->fd, 0xfedcba9876543210, 0));
-	EXPECT_EQ(1, cancel(self->fd, 0, 0));
+	EXPECT_EQ(-ENOENT, file_cancel(self->fd, 5, 0));
+	EXPECT_EQ(2, file_cancel(self->fd, 0xfedcba9876543210, 0));
+	EXPECT_EQ(1, file_cancel(self->fd, 0, 0));
 	EXPECT_EQ(1, sst_stat("in_flight"));
 	EXPECT_EQ(cancelled + 6, sst_stat("cancelled"));
 	EXPECT_TRUE(sst_stats_balance());
@@ -1434,7 +1351,7 @@ TEST_F(sst, cancel_all)
 
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, sst_send(other, TYPE_NEVER, 100));
-	EXPECT_EQ(-ENOENT, cancel(self->fd, 0, SST_CANCEL_ALL));
+	EXPECT_EQ(-ENOENT, file_cancel(self->fd, 0, SST_CANCEL_ALL));
 	for (i = 0; i < LIMIT; i++) {
 		ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, i));
 	}
@@ -1448,12 +1365,12 @@ TEST_F(sst, cancel_all)
 		seen |= 1ULL << le64toh(self->resp.user_data);
 	}
 	EXPECT_EQ(UINT64_MAX, seen);
-	EXPECT_EQ(-ENOENT, cancel(self->fd, 0, SST_CANCEL_ALL));
+	EXPECT_EQ(-ENOENT, file_cancel(self->fd, 0, SST_CANCEL_ALL));
 	/* Those of the other file are none of its business. */
-	EXPECT_EQ(-ENOENT, cancel(self->fd, 100, 0));
+	EXPECT_EQ(-ENOENT, file_cancel(self->fd, 100, 0));
 	EXPECT_EQ(1, sst_stat("in_flight"));
 	EXPECT_EQ(0, sst_poll(other, POLLIN, 0));
-	EXPECT_EQ(1, cancel(other, 100, 0));
+	EXPECT_EQ(1, file_cancel(other, 100, 0));
 	EXPECT_EQ(POLLIN, sst_poll(other, POLLIN, 0));
 	EXPECT_TRUE(sst_stats_balance());
 	close(other);
@@ -1465,7 +1382,7 @@ TEST_F(sst, cancel_by_a_file_that_only_writes)
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, sst_send(fd, TYPE_NEVER, 1));
-	EXPECT_EQ(1, cancel(fd, 1, 0));
+	EXPECT_EQ(1, file_cancel(fd, 1, 0));
 	close(fd);
 }
 
@@ -1473,12 +1390,12 @@ TEST_F(sst, cancel_leaves_unread_responses_alone)
 {
 	ASSERT_EQ(0, sst_send(self->fd, TYPE_FILL, 1));
 	ASSERT_EQ(POLLIN, sst_poll(self->fd, POLLIN, 5000));
-	EXPECT_EQ(-ENOENT, cancel(self->fd, 1, 0));
-	EXPECT_EQ(-ENOENT, cancel(self->fd, 0, SST_CANCEL_ALL));
+	EXPECT_EQ(-ENOENT, file_cancel(self->fd, 1, 0));
+	EXPECT_EQ(-ENOENT, file_cancel(self->fd, 0, SST_CANCEL_ALL));
 	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
 	EXPECT_EQ(SST_RESPONSE_OK, le32toh(self->resp.status));
 	EXPECT_TRUE(all_bytes(self->resp.payload, FILL_BYTE, SST_PAYLOAD_SIZE));
-	EXPECT_EQ(-ENOENT, cancel(self->fd, 1, 0));
+	EXPECT_EQ(-ENOENT, file_cancel(self->fd, 1, 0));
 }
 
 TEST_F(sst, cancelled_request_is_answered_in_vain)
@@ -1490,7 +1407,7 @@ TEST_F(sst, cancelled_request_is_answered_in_vain)
 	for (i = 0; i < n; i++) {
 		ASSERT_EQ(0, sst_send(self->fd, TYPE_LATE, i));
 	}
-	ASSERT_EQ(n, cancel(self->fd, 0, SST_CANCEL_ALL));
+	ASSERT_EQ(n, file_cancel(self->fd, 0, SST_CANCEL_ALL));
 	/* Some endings are read before the late answer comes, others after it. */
 	for (i = 0; i < n / 2; i++) {
 		ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
@@ -1519,11 +1436,11 @@ TEST_F(sst, cancel_makes_room_when_its_endings_are_read)
 	prepare(c, TYPE_NEVER, 2);
 	start(self->fd, c, write_request);
 	ASSERT_TRUE(asleep(c));
-	ASSERT_EQ(1, cancel(self->fd, 1, 0));
+	ASSERT_EQ(1, file_cancel(self->fd, 1, 0));
 	EXPECT_TRUE(asleep(c));
 	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
 	EXPECT_EQ(0, end(c));
-	EXPECT_EQ(1, cancel(self->fd, 2, 0));
+	EXPECT_EQ(1, file_cancel(self->fd, 2, 0));
 }
 
 TEST_F(sst, cancel_wakes_a_reader)
@@ -1534,7 +1451,7 @@ TEST_F(sst, cancel_wakes_a_reader)
 	prepare(c, 0, 0);
 	start(self->fd, c, read_response);
 	ASSERT_TRUE(asleep(c));
-	ASSERT_EQ(1, cancel(self->fd, 1, 0));
+	ASSERT_EQ(1, file_cancel(self->fd, 1, 0));
 	ASSERT_EQ(0, end(c));
 	EXPECT_EQ(htole32(SST_RESPONSE_ERROR), c->resp.status);
 }
@@ -1550,12 +1467,12 @@ TEST_F(sst, cancel_what_others_transact)
 	}
 	ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, CALLS));
 	ASSERT_EQ(CALLS + 1, sst_wait_stat("in_flight", CALLS + 1));
-	EXPECT_EQ(1, cancel(self->fd, 3, 0));
+	EXPECT_EQ(1, file_cancel(self->fd, 3, 0));
 	EXPECT_EQ(0, end(&self->call[3]));
 	EXPECT_EQ(CALLS, sst_stat("in_flight"));
 	EXPECT_EQ(0, sst_poll(self->fd, POLLIN, 0));
 
-	EXPECT_EQ(CALLS, cancel(self->fd, 0, SST_CANCEL_ALL));
+	EXPECT_EQ(CALLS, file_cancel(self->fd, 0, SST_CANCEL_ALL));
 	for (i = 0; i < CALLS; i++) {
 		if (i != 3) {
 			EXPECT_EQ(0, end(&self->call[i]));
@@ -1637,9 +1554,9 @@ static int cancel_until_it_is_over(int fd, struct call *c)
 
 	for (i = 0; !__atomic_load_n(&race->over, __ATOMIC_SEQ_CST); i++) {
 		if (i % 16 == 0)
-			n = cancel(fd, 0, SST_CANCEL_ALL);
+			n = file_cancel(fd, 0, SST_CANCEL_ALL);
 		else
-			n = cancel(fd, __atomic_load_n(&race->first, __ATOMIC_SEQ_CST) +
+			n = file_cancel(fd, __atomic_load_n(&race->first, __ATOMIC_SEQ_CST) +
 				   rand() % RACE_BATCH, 0);
 		if (n > 0)
 			race->cancelled += n;
@@ -1818,7 +1735,7 @@ TEST_F(sst, ioctl_after_the_driver_is_unbound)
 	c->t.response_size = 32;
 	ASSERT_EQ(-EMSGSIZE, transact(self->fd, c));
 	ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, 2));
-	ASSERT_EQ(1, cancel(self->fd, 2, 0));
+	ASSERT_EQ(1, file_cancel(self->fd, 2, 0));
 	ASSERT_EQ(0, sst_driver_do("unbind", self->name));
 
 	for (i = 0; i < ARRAY_SIZE(all); i++) {

@@ -6,7 +6,6 @@
  * module's file, SST_MODULE_ARGS are its parameters.
  */
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -22,18 +21,6 @@ static unsigned int cycles(unsigned int few)
 	const char *n = getenv("SST_CYCLES");
 
 	return n ? atoi(n) : few;
-}
-
-static int wait_for_device(void)
-{
-	unsigned long long end = now_ms() + 10000;
-
-	while (access(sst_device(), F_OK)) {
-		if (now_ms() > end)
-			return -ETIMEDOUT;
-		sleep_ms(1);
-	}
-	return 0;
 }
 
 FIXTURE(life)

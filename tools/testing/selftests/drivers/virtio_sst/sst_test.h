@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -111,6 +112,39 @@ static inline void sst_prepare(struct sst_request *req, unsigned int type,
 	req->user_data = htole64(user_data);
 }
 
+/* Settings of an open file, and a cancellation. These return 0 or more, or -errno. */
+
+static inline int file_set(int fd, unsigned int flags, unsigned int value)
+{
+	struct sst_settings settings = {
+		.flags = flags,
+		.request_timeout_ms = value,
+		.request_limit = value,
+	};
+
+	return ioctl(fd, SST_IOCTL_SET_SETTINGS, &settings) ? -errno : 0;
+}
+
+static inline int file_set_timeout(int fd, unsigned int ms)
+{
+	return file_set(fd, SST_SETTING_TIMEOUT, ms);
+}
+
+static inline int file_set_limit(int fd, unsigned int limit)
+{
+	return file_set(fd, SST_SETTING_LIMIT, limit);
+}
+
+/* Returns how many were cancelled, or -errno */
+static inline int file_cancel(int fd, unsigned long long user_data, unsigned int flags)
+{
+	struct sst_cancel c = { .user_data = user_data, .flags = flags, .count = 12345 };
+
+	if (!ioctl(fd, SST_IOCTL_CANCEL, &c))
+		return c.count;
+	return errno == ENOENT && c.count ? -EPROTO : -errno;
+}
+
 /* Returns 0, or -errno */
 static inline int sst_send(int fd, unsigned int type, unsigned long long user_data)
 {
@@ -130,6 +164,20 @@ static inline int sst_receive(int fd, struct sst_response *resp)
 	return n == sizeof(*resp) ? 0 : n < 0 ? -errno : -EPROTO;
 }
 
+/* Fill the device with requests of another file. Returns that file, or -1. */
+static inline int sst_fill_queue(const struct sst_info *info, unsigned int type)
+{
+	int fd = sst_open(O_RDWR);
+	unsigned int i;
+
+	if (fd < 0 || file_set_limit(fd, SST_REQUEST_LIMIT_MAX))
+		return -1;
+	for (i = 0; i < info->queue_size; i++)
+		if (sst_send(fd, type, i))
+			return -1;
+	return fd;
+}
+
 static inline short sst_poll(int fd, short events, int timeout_ms)
 {
 	struct pollfd p = { .fd = fd, .events = events };
@@ -145,6 +193,35 @@ static inline bool all_bytes(const void *p, unsigned char byte, size_t n)
 		if (*b++ != byte)
 			return false;
 	return true;
+}
+
+/* The compiler must not see what it is. */
+static inline void *bad_pointer(void)
+{
+	return (void *)atol("8");
+}
+
+/* The end of memory: the last @size bytes before what must not be touched */
+static inline void *end_of_memory(size_t size)
+{
+	size_t page = getpagesize();
+	size_t length = (size + page - 1) / page * page;
+	char *p = mmap(NULL, length + page, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED || mprotect(p + length, page, PROT_NONE))
+		return NULL;
+	return p + length - size;
+}
+
+static inline void *readonly_memory(const void *content, size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	memcpy(p, content, size);
+	return mprotect(p, size, PROT_READ) ? NULL : p;
 }
 
 static inline void sst_attr_path(char *path, const char *name)
@@ -303,10 +380,22 @@ static inline int sst_driver_do(const char *what, const char *virtio_name)
 	return write_file(path, virtio_name);
 }
 
+/* Wait up to 10 s for the device file. Returns 0, or -errno */
+static inline int wait_for_device(void)
+{
+	unsigned long long end = now_ms() + 10000;
+
+	while (access(sst_device(), F_OK)) {
+		if (now_ms() > end)
+			return -ETIMEDOUT;
+		sleep_ms(1);
+	}
+	return 0;
+}
+
 /* Unbind and bind the driver, and wait for the device file. Returns 0, or -errno */
 static inline int sst_rebind(void)
 {
-	unsigned long long end = now_ms() + 10000;
 	char name[NAME_MAX];
 	int ret;
 
@@ -315,9 +404,7 @@ static inline int sst_rebind(void)
 		ret = sst_driver_do("unbind", name);
 	if (!ret)
 		ret = sst_driver_do("bind", name);
-	while (!ret && access(sst_device(), F_OK) && now_ms() < end)
-		sleep_ms(10);
-	return ret;
+	return ret ?: wait_for_device();
 }
 
 #endif /* SST_TEST_H */

@@ -303,12 +303,6 @@ static const struct op ops[NR_OPS] = {
 
 /* States */
 
-/* The compiler must not see what it is. */
-static void *bad_pointer(void)
-{
-	return (void *)atol("8");
-}
-
 /* Why a write would fail; 0 if it would not fail, or wait for room in the device */
 static int failure(int fd)
 {
