@@ -489,6 +489,7 @@ struct sst_device {
  * @in_flight: number of BUSY and AWAIT slots
  * @used: number of all slots that count against @limit
  * @limit: how many that may be
+ * @limit_wanted: a writer waits because of it
  * @timeout_ms: time that the device has to answer, if that was set
  * @settings: SST_SETTING_* that were set
  * @slots: the slots that it shares with programs, if it has any; it keeps its queue then.
@@ -511,6 +512,7 @@ struct sst_file {
 	unsigned int in_flight;
 	unsigned int used;
 	unsigned int limit;
+	bool limit_wanted;
 	unsigned int timeout_ms;
 	u32 settings;
 	struct sst_slots *slots;

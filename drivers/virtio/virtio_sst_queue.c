@@ -1111,6 +1111,7 @@ static bool sst_limit_passed(struct sst_file *file, unsigned int nr, bool alone,
 		*error = -ENOBUFS;
 	/* The limit may be another one by now. */
 	passed = *error || nr > file->limit || file->used + nr <= file->limit;
+	file->limit_wanted |= !passed;
 	spin_unlock_irq(&q->lock);
 
 	return passed;
@@ -1268,6 +1269,21 @@ int sst_claim_filled(struct sst_file *file, unsigned int nr, struct list_head *b
 	return ret;
 }
 
+/*
+ * A file is going to have fewer slots. Returns whether those who wait because of its
+ * limit are to be woken: one that wants several may wait although the file has fewer
+ * than it may.
+ */
+static bool sst_limit_waits(struct sst_file *file)
+{
+	bool waits = file->used >= file->limit || file->limit_wanted;
+
+	lockdep_assert_held(&file->queue->lock);
+	file->limit_wanted = false;
+
+	return waits;
+}
+
 /**
  * sst_unclaim() - give back slots that were claimed and not submitted
  * @file: who claimed them
@@ -1279,20 +1295,20 @@ void sst_unclaim(struct sst_file *file, struct list_head *batch)
 {
 	struct sst_queue *q = file->queue;
 	struct sst_slot *slot, *next;
-	bool was_full;
+	bool wake;
 
 	if (list_empty(batch))
 		return;
 
 	spin_lock_irq(&q->lock);
-	was_full = file->used >= file->limit;
+	wake = sst_limit_waits(file);
 	list_for_each_entry_safe(slot, next, batch, node) {
 		file->used--;
 		sst_slot_free(q, slot);
 	}
 	spin_unlock_irq(&q->lock);
 
-	if (was_full)
+	if (wake)
 		sst_wake_writers(file);
 }
 
@@ -1623,13 +1639,13 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch)
 	struct sst_queue *q = file->queue;
 	struct sst_slot *slot, *next;
 	unsigned int n = 0;
-	bool was_full;
+	bool wake;
 
 	if (list_empty(batch))
 		return 0;
 
 	spin_lock_irq(&q->lock);
-	was_full = file->used >= file->limit;
+	wake = sst_limit_waits(file);
 	list_for_each_entry_safe(slot, next, batch, node) {
 		if (slot->state == SST_SLOT_DONE) {
 			sst_slot_free(q, slot);
@@ -1642,7 +1658,7 @@ unsigned int sst_finish(struct sst_file *file, struct list_head *batch)
 	file->used -= n;
 	spin_unlock_irq(&q->lock);
 
-	if (was_full)
+	if (wake)
 		sst_wake_writers(file);
 
 	return n;
