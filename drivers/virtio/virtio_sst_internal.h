@@ -335,7 +335,7 @@ struct sst_inbox {
  * @busy: slots of which the device owes something and is not late with it, in
  *	the order in which they were handed to it
  * @late: slots that the device is late with
- * @room: writers that wait for a place, all exclusive
+ * @room: writers that wait for a place, exclusive unless they need several
  * @pollers: files whose users wait in poll for a place; apart from @room, so that
  *	none of them takes a writer's wake-up
  * @nr_pollers: their number

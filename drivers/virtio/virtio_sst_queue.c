@@ -1479,7 +1479,11 @@ static int sst_wait_and_submit(struct sst_file *file, struct list_head *batch,
 	int ret;
 
 	do {
-		ret = wait_event_interruptible_exclusive(q->room, sst_room_passed(file, least));
+		/* One that may find too little room must not take the wake-up of others. */
+		if (least > 1)
+			ret = wait_event_interruptible(q->room, sst_room_passed(file, least));
+		else
+			ret = wait_event_interruptible_exclusive(q->room, sst_room_passed(file, 1));
 		if (!ret)
 			ret = sst_submit_some(file, batch, least);
 	} while (ret == -EAGAIN);
