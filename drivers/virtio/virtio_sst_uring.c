@@ -249,6 +249,14 @@ static int sst_uring_exchange(struct io_uring_cmd *cmd, unsigned int issue_flags
 	ret = cmd->cmd_op == SST_URING_CMD_TRANSACT ?
 	      sst_uring_transact(cmd, how, issue_flags) :
 	      sst_uring_transact_slots(cmd, how, issue_flags);
+
+	/* On a ring that is polled, the thread that got this would try again for ever. */
+	if (ret == -EAGAIN && issue_flags & IO_URING_F_IOPOLL &&
+	    !(issue_flags & IO_URING_F_NONBLOCK)) {
+		io_uring_cmd_done(cmd, ret, issue_flags);
+		return -EIOCBQUEUED;
+	}
+
 	return ret == -ERESTARTSYS ? -EINTR : ret;
 }
 
