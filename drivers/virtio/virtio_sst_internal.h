@@ -137,6 +137,7 @@ enum sst_slot_state {
  * struct sst_op - requests whose ends somebody waits for together
  * @slots: their slots, in the order of the requests
  * @pending: how many of them have not ended, and one more if the op must not end yet
+ * @held: it must not end yet
  * @polled: its owner looks for their ends, and needs no interrupt
  * @wait: who sleeps until they have
  * @ended: called when they have: in any context, without a lock, in an RCU read-side
@@ -148,6 +149,7 @@ enum sst_slot_state {
 struct sst_op {
 	struct list_head slots;
 	unsigned int pending;
+	bool held;
 	bool polled;
 	wait_queue_head_t wait;
 	void (*ended)(struct sst_op *op);

@@ -1742,6 +1742,7 @@ struct sst_op *sst_op_begin(struct list_head *batch, void (*ended)(struct sst_op
 	struct sst_slot *slot;
 
 	op->pending = 0;
+	op->held = false;
 	op->polled = polled;
 	op->ended = ended;
 	op->data = data;
@@ -1902,6 +1903,7 @@ void sst_op_wake(struct sst_op *op)
 void sst_op_hold(struct sst_op *op)
 {
 	op->pending++;
+	op->held = true;
 }
 
 /**
@@ -1918,11 +1920,26 @@ void sst_op_release(struct sst_file *file, struct sst_op *op)
 
 	rcu_read_lock();
 	spin_lock_irq(&q->lock);
+	op->held = false;
 	ended = !--op->pending;
 	spin_unlock_irq(&q->lock);
 	if (ended)
 		op->ended(op);
 	rcu_read_unlock();
+}
+
+/* End the requests of an op that is held, and that its holder still needs. */
+static void sst_op_end_early(struct sst_queue *q, struct sst_op *op,
+			     struct sst_wakeups *wakeups)
+{
+	struct sst_slot *slot;
+
+	list_for_each_entry(slot, &op->slots, node) {
+		if (!sst_slot_in_flight(slot))
+			continue;
+		sst_slot_end_early(q, slot, SST_RESPONSE_ERROR, wakeups);
+		q->stats.cancelled++;
+	}
 }
 
 /**
@@ -1932,7 +1949,7 @@ void sst_op_release(struct sst_file *file, struct sst_op *op)
  *
  * Context: Process context. Takes and releases the lock of the queue.
  * Return: true if the op is over; false if &sst_op.ended is called, since it has ended
- *	before, or is held.
+ *	before, or is held: its requests are cancelled then, as those of its owner's.
  */
 bool sst_op_cancel(struct sst_file *file, struct sst_op *op)
 {
@@ -1944,7 +1961,9 @@ bool sst_op_cancel(struct sst_file *file, struct sst_op *op)
 
 	rcu_read_lock();
 	spin_lock_irq(&q->lock);
-	if (op->pending) {
+	if (op->held) {
+		sst_op_end_early(q, op, &wakeups);
+	} else if (op->pending) {
 		list_for_each_entry_safe(slot, next, &op->slots, node) {
 			slot->op = NULL;
 			if (sst_slot_in_flight(slot)) {
