@@ -260,7 +260,7 @@ static int sst_uring_exchange(struct io_uring_cmd *cmd, unsigned int issue_flags
 	return ret == -ERESTARTSYS ? -EINTR : ret;
 }
 
-static int sst_uring_cancel_requests(struct io_uring_cmd *cmd)
+static int sst_uring_cancel_requests(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	const struct sst_cancel *entry = io_uring_sqe128_cmd(cmd->sqe, struct sst_cancel);
 	struct sst_cancel cancel = {
@@ -268,13 +268,20 @@ static int sst_uring_cancel_requests(struct io_uring_cmd *cmd)
 		.flags = READ_ONCE(entry->flags),
 	};
 	unsigned int i;
+	int ret;
 
 	for (i = 0; i < ARRAY_SIZE(cancel.reserved); i++)
 		cancel.reserved[i] = READ_ONCE(entry->reserved[i]);
 	if (READ_ONCE(entry->count))
 		return -EINVAL;
 
-	return sst_cancel_requests(cmd->file->private_data, &cancel);
+	ret = sst_cancel_requests(cmd->file->private_data, &cancel);
+	if (ret < 0)
+		return ret;
+
+	/* Linux 6.1 loses such a result if one of io_uring's threads returns it. */
+	io_uring_cmd_done(cmd, ret, issue_flags);
+	return -EIOCBQUEUED;
 }
 
 /* Whether an entry has zeros behind the structure of its command */
@@ -319,7 +326,7 @@ int sst_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	case SST_URING_CMD_CANCEL:
 		if (!sst_uring_rest_zero(cmd, sizeof(struct sst_cancel)))
 			return -EINVAL;
-		return sst_uring_cancel_requests(cmd);
+		return sst_uring_cancel_requests(cmd, issue_flags);
 	default:
 		return -EINVAL;
 	}
