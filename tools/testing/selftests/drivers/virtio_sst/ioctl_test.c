@@ -3,9 +3,7 @@
  * Tests of the ioctls of /dev/sstN. They can be built as a 32-bit program, too.
  */
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
-#include <sys/prctl.h>
 
 #include "sst_test.h"
 #include "kselftest_harness.h"
@@ -15,9 +13,7 @@
 
 /* A transaction, of this process or of a child that shares the open file */
 struct call {
-	pid_t pid;
-	bool started;
-	int error;
+	struct child child;
 	struct sst_transaction t;
 	struct sst_request req;
 	struct sst_response resp;
@@ -62,61 +58,18 @@ static int poll_for_room(int fd, struct call *c)
 /* Have a child do something through the open file. */
 static void start(int fd, struct call *c, int (*what)(int fd, struct call *c))
 {
-	pid_t pid;
-
-	c->started = false;
-	pid = fork();
-	if (pid) {
-		c->pid = pid;
-		return;
-	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	__atomic_store_n(&c->started, true, __ATOMIC_SEQ_CST);
-	c->error = what(fd, c);
-	_exit(0);
+	if (child_start(&c->child))
+		child_exit(&c->child, what(fd, c));
 }
 
-/* Wait for the end of what a child does. Returns its result. */
 static int end(struct call *c)
 {
-	int status;
-
-	if (waitpid(c->pid, &status, 0) != c->pid || status)
-		return -ECHILD;
-	return c->error;
+	return child_end(&c->child);
 }
 
-/* Wait up to 10 s until a child sleeps in what it does. Returns whether it does. */
 static bool asleep(const struct call *c)
 {
-	unsigned long long until = now_ms() + 10000;
-	char path[64], text[512], *state;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", c->pid);
-	for (; now_ms() < until; sleep_ms(1)) {
-		if (!__atomic_load_n(&c->started, __ATOMIC_SEQ_CST))
-			continue;
-		if (read_file(path, text, sizeof(text)) < 0)
-			return false;
-		state = strrchr(text, ')');
-		if (state && state[1] && state[2] == 'S')
-			return true;
-		if (state && state[1] && state[2] == 'Z')
-			return false;
-	}
-	return false;
-}
-
-static void on_signal(int number)
-{
-	(void)number;
-}
-
-static void catch_signal(int flags)
-{
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
-
-	sigaction(SIGUSR1, &action, NULL);
+	return child_asleep(&c->child);
 }
 
 /* The transaction ended as it should. */
@@ -449,7 +402,7 @@ TEST_F(sst, transact_interrupted_sends_nothing_twice)
 		prepare(c, TYPE_LATE, i);
 		start(self->fd, c, transact);
 		ASSERT_EQ(1, sst_wait_stat("in_flight", 1));
-		ASSERT_EQ(0, kill(c->pid, SIGUSR1));
+		ASSERT_EQ(0, kill(c->child.pid, SIGUSR1));
 		ASSERT_EQ(-EINTR, end(c));
 		EXPECT_TRUE(all_bytes(&c->resp, 0xff, RESP));
 		expect_to_read_it(_metadata, self->fd, c, SST_RESPONSE_OK, 0);
@@ -489,8 +442,8 @@ TEST_F(sst, transact_interrupted_all_the_time)
 		/* Read or not, it is this one, and there is no other. */
 		expect_response(_metadata, c, SST_RESPONSE_OK, 0);
 	}
-	kill(sender->pid, SIGKILL);
-	waitpid(sender->pid, NULL, 0);
+	kill(sender->child.pid, SIGKILL);
+	waitpid(sender->child.pid, NULL, 0);
 	TH_LOG("%u of %u interrupted", interrupted, n);
 	EXPECT_EQ(requests + n, sst_stat("requests"));
 	EXPECT_EQ(0, sst_stat("in_flight"));
@@ -506,7 +459,7 @@ TEST_F(sst, transact_interrupted_then_timed_out)
 	prepare(c, TYPE_NEVER, 1);
 	start(self->fd, c, transact);
 	ASSERT_EQ(1, sst_wait_stat("in_flight", 1));
-	ASSERT_EQ(0, kill(c->pid, SIGUSR1));
+	ASSERT_EQ(0, kill(c->child.pid, SIGUSR1));
 	ASSERT_EQ(-EINTR, end(c));
 	expect_to_read_it(_metadata, self->fd, c, SST_RESPONSE_TIMEOUT, SST_RESPONSE_F_DRIVER);
 }
@@ -519,8 +472,8 @@ TEST_F(sst, transact_killed_leaves_the_response_to_others)
 	prepare(c, TYPE_LATE, 7);
 	start(self->fd, c, transact);
 	ASSERT_EQ(1, sst_wait_stat("in_flight", 1));
-	ASSERT_EQ(0, kill(c->pid, SIGKILL));
-	ASSERT_EQ(c->pid, waitpid(c->pid, &status, 0));
+	ASSERT_EQ(0, kill(c->child.pid, SIGKILL));
+	ASSERT_EQ(c->child.pid, waitpid(c->child.pid, &status, 0));
 	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
 	EXPECT_EQ(htole64(7), self->resp.user_data);
 }
@@ -538,7 +491,7 @@ TEST_F(sst, transact_interrupted_while_waiting_for_room_sends_nothing)
 	prepare(c, SST_REQUEST_NOOP, 2);
 	start(self->fd, c, transact);
 	ASSERT_TRUE(asleep(c));
-	ASSERT_EQ(0, kill(c->pid, SIGUSR1));
+	ASSERT_EQ(0, kill(c->child.pid, SIGUSR1));
 	ASSERT_EQ(-EINTR, end(c));
 	expect_not_submitted(_metadata, c, requests);
 
@@ -547,7 +500,7 @@ TEST_F(sst, transact_interrupted_while_waiting_for_room_sends_nothing)
 	prepare(c, TYPE_NEVER, 3);
 	start(self->fd, c, transact);
 	ASSERT_TRUE(asleep(c));
-	ASSERT_EQ(0, kill(c->pid, SIGUSR1));
+	ASSERT_EQ(0, kill(c->child.pid, SIGUSR1));
 	ASSERT_TRUE(asleep(c));
 	EXPECT_EQ(requests, sst_stat("requests"));
 	/* It is not in flight, and not cancelled with those that are. */
@@ -582,7 +535,7 @@ TEST_F(sst, transact_waits_for_room_in_the_queue)
 	prepare(c, SST_REQUEST_NOOP, 2);
 	start(self->fd, c, transact);
 	ASSERT_TRUE(asleep(c));
-	ASSERT_EQ(0, kill(c->pid, SIGUSR1));
+	ASSERT_EQ(0, kill(c->child.pid, SIGUSR1));
 	EXPECT_EQ(-EINTR, end(c));
 	expect_not_submitted(_metadata, c, requests);
 

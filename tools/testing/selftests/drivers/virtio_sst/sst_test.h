@@ -13,12 +13,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -405,6 +407,78 @@ static inline int sst_rebind(void)
 	if (!ret)
 		ret = sst_driver_do("bind", name);
 	return ret ?: wait_for_device();
+}
+
+/* What a child process does, in memory that it shares with its parent */
+struct child {
+	pid_t pid;
+	bool started;
+	int result;
+};
+
+/* Returns true in the child, which has to end with child_exit(). */
+static inline bool child_start(struct child *c)
+{
+	pid_t pid;
+
+	c->started = false;
+	pid = fork();
+	if (pid) {
+		c->pid = pid;
+		return false;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	__atomic_store_n(&c->started, true, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+static inline void child_exit(struct child *c, int result)
+{
+	c->result = result;
+	_exit(0);
+}
+
+/* Wait for the end of a child. Returns its result. */
+static inline int child_end(struct child *c)
+{
+	int status;
+
+	if (waitpid(c->pid, &status, 0) != c->pid || status)
+		return -ECHILD;
+	return c->result;
+}
+
+/* Wait up to 10 s until a child sleeps in what it does. Returns whether it does. */
+static inline bool child_asleep(const struct child *c)
+{
+	unsigned long long until = now_ms() + 10000;
+	char path[64], text[512], *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", c->pid);
+	for (; now_ms() < until; sleep_ms(1)) {
+		if (!__atomic_load_n(&c->started, __ATOMIC_SEQ_CST))
+			continue;
+		if (read_file(path, text, sizeof(text)) < 0)
+			return false;
+		state = strrchr(text, ')');
+		if (state && state[1] && state[2] == 'S')
+			return true;
+		if (state && state[1] && state[2] == 'Z')
+			return false;
+	}
+	return false;
+}
+
+static inline void do_nothing(int number)
+{
+	(void)number;
+}
+
+static inline void catch_signal(int flags)
+{
+	struct sigaction action = { .sa_handler = do_nothing, .sa_flags = flags };
+
+	sigaction(SIGUSR1, &action, NULL);
 }
 
 #endif /* SST_TEST_H */
