@@ -303,7 +303,8 @@ int sst_slots_mmap(struct file *filp, struct vm_area_struct *vma)
 
 	if (READ_ONCE(file->sst->gone))
 		return -ENODEV;
-	if (!(vma->vm_flags & VM_SHARED) || vma->vm_pgoff >= pages ||
+	/* Of a file that only reads, a shared mapping is not VM_SHARED. */
+	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff >= pages ||
 	    vma_pages(vma) > pages - vma->vm_pgoff)
 		return -EINVAL;
 
