@@ -220,13 +220,15 @@ static void sst_slot_free(struct sst_queue *q, struct sst_slot *slot)
 
 	lockdep_assert_held(&q->lock);
 	slot->file = NULL;
-	slot->state = SST_SLOT_FREE;
 	chunk->nr_free++;
 	if (slot->shared) {
 		list_del_init(&slot->node);
+		/* From here on it may be somebody else's, who has not taken the lock. */
+		smp_store_release(&slot->state, SST_SLOT_FREE);
 		sst_chunk_put(q, chunk);
 		return;
 	}
+	slot->state = SST_SLOT_FREE;
 	list_move(&slot->node, &q->free);
 	q->nr_free++;
 	if (chunk->nr_free == chunk->nr)

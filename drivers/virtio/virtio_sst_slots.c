@@ -350,7 +350,7 @@ static int sst_slots_fill_one(struct sst_slots *slots, const struct sst_slot_req
 
 	slot = sst_slots_get(slots, request->index);
 	/* It becomes FREE at any time, but something else only here. */
-	if (READ_ONCE(slot->state) != SST_SLOT_FREE)
+	if (smp_load_acquire(&slot->state) != SST_SLOT_FREE)
 		return sst_slots_contain(batch, slot) ? -EINVAL : -EBUSY;
 
 	WRITE_ONCE(slot->state, SST_SLOT_FILLING);
@@ -369,7 +369,7 @@ static void sst_slots_unfill(struct list_head *batch)
 
 	list_for_each_entry_safe(slot, next, batch, node) {
 		list_del_init(&slot->node);
-		WRITE_ONCE(slot->state, SST_SLOT_FREE);
+		smp_store_release(&slot->state, SST_SLOT_FREE);
 	}
 }
 
