@@ -25,11 +25,14 @@ static dev_t sst_devt;
 
 /*
  * Whether nobody but the caller can use the open file: no other descriptor, and
- * no other task with this table of descriptors. fdget() relies on the same.
+ * no other task with this table of descriptors. fdget() relies on the same. Who has
+ * no more than mapped its slots cannot read.
  */
 static bool sst_alone(struct file *filp)
 {
-	return file_count(filp) == 1 && current->files &&
+	const struct sst_file *file = filp->private_data;
+
+	return file_count(filp) == 1 + atomic_read(&file->mappings) && current->files &&
 	       atomic_read(&current->files->count) == 1;
 }
 

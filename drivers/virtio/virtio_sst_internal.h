@@ -6,6 +6,7 @@
 #ifndef _VIRTIO_SST_INTERNAL_H_
 #define _VIRTIO_SST_INTERNAL_H_
 
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/cdev.h>
@@ -496,6 +497,7 @@ struct sst_device {
  * @settings: SST_SETTING_* that were set
  * @slots: the slots that it shares with programs, if it has any; it keeps its queue then.
  *	Set once, under the lock of the queue
+ * @mappings: mappings of @slots, each of which has a reference to the open file
  * @aio: calls that complete later, if there was any
  * @rcu: a waker may still be looking at @wait when the last user has closed
  *
@@ -518,6 +520,7 @@ struct sst_file {
 	unsigned int timeout_ms;
 	u32 settings;
 	struct sst_slots *slots;
+	atomic_t mappings;
 	struct sst_aio *aio;
 	struct rcu_head rcu;
 };

@@ -283,7 +283,23 @@ static vm_fault_t sst_slots_fault(struct vm_fault *vmf)
 	return 0;
 }
 
+static void sst_slots_map(struct vm_area_struct *vma)
+{
+	struct sst_file *file = vma->vm_file->private_data;
+
+	atomic_inc(&file->mappings);
+}
+
+static void sst_slots_unmap(struct vm_area_struct *vma)
+{
+	struct sst_file *file = vma->vm_file->private_data;
+
+	atomic_dec(&file->mappings);
+}
+
 static const struct vm_operations_struct sst_slots_vm_ops = {
+	.open = sst_slots_map,
+	.close = sst_slots_unmap,
 	.fault = sst_slots_fault,
 };
 
@@ -310,6 +326,7 @@ int sst_slots_mmap(struct file *filp, struct vm_area_struct *vma)
 
 	vm_flags_set(vma, VM_DONTEXPAND);
 	vma->vm_ops = &sst_slots_vm_ops;
+	sst_slots_map(vma);
 
 	return 0;
 }
