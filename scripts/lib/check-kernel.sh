@@ -68,9 +68,9 @@ check_mail() {
 		--show-types --ignore FILE_PATH_CHANGES,BRACES "$1"
 }
 
-# Applies the patch $1, as git does it: without fuzz.
+# Applies the patch $1, as git does it: without fuzz. It takes no faults of white space.
 apply_mail() {
-	tree_git am -q "$1"
+	tree_git am -q --whitespace=error "$1"
 }
 
 # Succeeds if all files of the series are in $tree as they are here.

@@ -1066,13 +1066,13 @@ static void print_states(void)
 	for (i = 0; i < NR_STATES; i++) {
 		const char *p;
 
-		printf("%s\n    ", states[i].name);
+		printf("\n%s\n    ", states[i].name);
 		for (p = states[i].text; *p; p++) {
 			putchar(*p);
 			if (*p == '\n')
 				fputs("    ", stdout);
 		}
-		printf("\n\n");
+		printf("\n");
 	}
 }
 
@@ -1111,8 +1111,7 @@ static void print_page(void)
 	       "response\" is one of the device.\n"
 	       "\n"
 	       "States\n"
-	       "======\n"
-	       "\n");
+	       "======\n");
 	print_states();
 }
 
