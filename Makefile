@@ -42,9 +42,12 @@ modules: headers
 	$(kbuild) modules
 	ln -sf drivers/virtio/virtio-sst.ko $(sst-top)/virtio-sst.ko
 
+# Linux 6.1 would take "extra", which comes after a module of the kernel's own.
+INSTALL_MOD_DIR ?= updates
+
 # depmod is run here since the kernel's make does so only where System.map is.
 install: modules
-	$(kbuild) DEPMOD=true modules_install
+	$(kbuild) INSTALL_MOD_DIR="$(INSTALL_MOD_DIR)" DEPMOD=true modules_install
 	depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") \
 		"$$(sed -n 's/^#define UTS_RELEASE "\(.*\)"/\1/p' $(built)/include/generated/utsrelease.h)"
 

@@ -126,6 +126,17 @@ upgrades() {
 		[ "$(as_root find "$1/usr/src" -maxdepth 1 -name 'virtio-sst-*' | wc -l)" = 1 ] && built_for "$1"
 }
 
+# Builds and installs the module without the packages, for the kernels of the system $1.
+installs_with_make() {
+	copy_module "$work/with-make-$suite" && as_root cp -r "$work/with-make-$suite" "$1/tmp/module" &&
+		in_system "$1" sh -e -c 'cd /tmp/module
+			for kernel in /lib/modules/*; do
+				make -s KDIR="$kernel/build" install
+				modinfo -k "${kernel##*/}" -n virtio-sst | grep "^$kernel/updates/drivers/virtio/virtio-sst\.ko"
+				make -s clean
+			done'
+}
+
 # Succeeds if nothing is left of the packages in the system $1 once they are purged,
 # but for the group, which may own files.
 leaves_nothing() {
@@ -159,6 +170,7 @@ package_tests() {
 	test_that "$suite: upgrade" upgrades "$root"
 	test_that "$suite: apt install by name, from make apt-repo" installs_by_name "$root"
 	test_that "$suite: purge leaves nothing" leaves_nothing "$root"
+	test_that "$suite: make install" installs_with_make "$root"
 	as_root rm -rf --one-file-system "$root"
 }
 
