@@ -63,23 +63,28 @@ make_riscv64_root() {
 
 # Adds to the system with QEMU $1 what is needed for kernel $2, and prints the kernel's
 # release. The packages with the headers of another architecture cannot be installed,
-# since they want its compiler.
+# since they want its compiler. What the others depend on is the system's: the release
+# alone may not have it in the version that goes with what is installed.
 # shellcheck disable=SC2016 # the shell inside expands it
 add_riscv64_headers() {
-	local release
+	local release packages
 	release=$(chroot_debian as_root "$1" apt-cache "${riscv64_apt[@]}" pkgnames linux-headers- |
 		sed -nE "s/^linux-headers-(${2//./\\.}\.[0-9][^-]*(-[0-9]+)?-riscv64)\$/\1/p" | sort -V | tail -n 1)
 	[ -n "$release" ] || die "Debian has no linux-headers-$2…-riscv64"
-	debian_install "$1" gcc-riscv64-linux-gnu qemu-system-riscv opensbi
-	debian_do chroot_debian as_root "$1" apt-get -qy "${riscv64_apt[@]}" --no-install-recommends install \
-		"linux-kbuild-${release%-riscv64}" "linux-headers-${release%-riscv64}-common"
 	debian_do chroot_debian as_root "$1" sh -e -c '
-		cd /tmp
-		name=linux-headers-$1
+		rm -rf /tmp/riscv64
+		mkdir /tmp/riscv64
+		cd /tmp/riscv64
+		release=$1
 		shift
-		apt-get -q -o APT::Sandbox::User=root "$@" download "$name:riscv64"
-		dpkg-deb -x "$name"_*.deb /
-		rm "$name"_*.deb' sh "$release" "${riscv64_apt[@]}"
+		apt-get -q -o APT::Sandbox::User=root "$@" download "linux-headers-$release:riscv64" \
+			"linux-kbuild-${release%-riscv64}" "linux-headers-${release%-riscv64}-common"
+		dpkg-deb -x "linux-headers-$release"_*.deb /
+		rm "linux-headers-$release"_*.deb' sh "$release" "${riscv64_apt[@]}"
+	mapfile -t packages < <(as_root find "$1/tmp/riscv64" -name '*.deb' -printf '/tmp/riscv64/%f\n')
+	debian_do chroot_debian as_root "$1" apt-get -q update
+	debian_install "$1" gcc-riscv64-linux-gnu qemu-system-riscv opensbi "${packages[@]}"
+	debian_do as_root rm -r "$1/tmp/riscv64"
 	echo "$release"
 }
 
