@@ -9,7 +9,10 @@ files('drivers/virtio/virtio_sst_uring.c');
 lines('drivers/virtio/Makefile', 'virtio_sst_uring\.o');
 lines($cdev, '\t\.uring_cmd(_iopoll)? = ');
 
-functions($queue, qw(sst_op_poll sst_op_hold sst_op_release sst_op_cancel));
+functions($queue, qw(sst_op_poll sst_op_hold sst_op_release sst_op_end_early sst_op_cancel));
+lines($queue, 'op->held = false;');
+lines($internal, ' \* @held: it must not end yet');
+replace($internal, "\tbool held;\n\tbool polled;", "\tbool polled;");
 declarations($internal, qw(sst_op_poll sst_op_hold sst_op_release sst_op_cancel));
 lines($internal, '^struct io_(comp_batch|uring_cmd);', 'sizeof\(struct sst_uring_transact\)');
 replace($internal, ', and one more if the op must not end yet', '');

@@ -15,6 +15,14 @@ replace($cdev, <<'OLD', '');
 		return sst_slots_transact(filp, argp);
 OLD
 lines($cdev, '\t\.mmap = ', '\tsst_slots_close\(file\);');
+replace($cdev, "relies on the same. Who has\n * no more than mapped its slots cannot read.\n", "relies on the same.\n");
+replace($cdev, <<'OLD', <<'NEW');
+	const struct sst_file *file = filp->private_data;
+
+	return file_count(filp) == 1 + atomic_read(&file->mappings) && current->files &&
+OLD
+	return file_count(filp) == 1 && current->files &&
+NEW
 replace($cdev, 'sst_slot_payload(slot), payload', 'slot->answer->payload, payload');
 replace($cdev, <<'OLD', <<'NEW');
 	       !memchr_inv(sst_slot_payload(slot) + (size - SST_RESPONSE_HEADER_SIZE), 0,
@@ -41,6 +49,8 @@ functions($queue, qw(
 replace($queue, <<'OLD', '');
 	if (slot->shared) {
 		list_del_init(&slot->node);
+		/* From here on it may be somebody else's, who has not taken the lock. */
+		smp_store_release(&slot->state, SST_SLOT_FREE);
 		sst_chunk_put(q, chunk);
 		return;
 	}
@@ -92,7 +102,7 @@ replace($queue, 'The places of a slot have become free.', 'A place has become fr
 replace($queue, 'sst_queue_vacate(q, slot, ', 'sst_queue_vacate(q, ') for 1 .. 3;
 replace($queue, ' && !file->slots)', ')');
 
-lines($internal, ' \* @shared: &sst_slot\.shared', ' \* @user: who is charged',
+lines($internal, ' \* @mappings: ', '\tatomic_t mappings;', ' \* @shared: &sst_slot\.shared', ' \* @user: who is charged',
 	' \* @closed: shared slots', '\tstruct sst_shared_slot \*shared;', '\tstruct user_struct \*user;',
 	'\tbool closed;', '^struct (page|user_struct|vm_area_struct|sst_slots);', ' \* @places: ',
 	'\tunsigned int places;', '\tstruct sst_slots \*slots;', ' \* @shared: what it has if',
