@@ -386,6 +386,7 @@ static void sst_slots_unfill(struct list_head *batch)
 
 	list_for_each_entry_safe(slot, next, batch, node) {
 		list_del_init(&slot->node);
+		/* From here on it may be somebody else's. */
 		smp_store_release(&slot->state, SST_SLOT_FREE);
 	}
 }
