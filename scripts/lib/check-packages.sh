@@ -14,8 +14,9 @@ make_packages() {
 }
 
 # Builds the packages in a clean Debian $1, with nothing but what they say they need. That
-# of Debian 13 runs its lintian, too, which says something only if it finds something;
-# the older one does not know the policy that they follow.
+# of Debian 13 runs its lintian, too, on these and on those of this machine. It says
+# something only if it finds something; the older one does not know the policy that they
+# follow.
 builds_and_lints() {
 	local root=$work/lintian-$1 status=0
 	{
@@ -33,7 +34,8 @@ builds_and_lints() {
 				rm /tmp/*_all.changes'
 	} >"$work/apt.log" 2>&1 || { tail -n 20 "$work/apt.log"; status=1; }
 	[ "$status" != 0 ] || [ "$1" != trixie ] ||
-		silent in_system "$root" sh -c 'lintian --allow-root -EiIL +pedantic /tmp/*.changes' || status=1
+		silent in_system "$root" sh -c 'lintian --allow-root -EiIL +pedantic /tmp/*.changes /packages/*.changes' ||
+		status=1
 	as_root rm -rf --one-file-system "$root"
 	return "$status"
 }
