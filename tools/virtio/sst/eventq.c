@@ -12,7 +12,7 @@ static void make_event(const struct eventq *q, struct sst_event *event)
 {
 	memset(event, 0, sizeof(*event));
 	event->type = htole32(EVENTQ_TYPE_TICK);
-	event->timestamp = htole64(q->model->time);
+	event->timestamp = htole64(model_time(q->model));
 	/* Dropped ones count, so that the driver's side can see the gap */
 	event->data = htole64(q->sent + q->dropped);
 }
@@ -63,7 +63,7 @@ static bool send_event(struct eventq *q)
 /* After a pause several events may be due at once: as many as have a buffer */
 void eventq_wake(struct eventq *q)
 {
-	if (q->silence->on)
+	if (silence_on(q->silence))
 		return;
 	while (q->ring && q->due && send_event(q))
 		q->due--;

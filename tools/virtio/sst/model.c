@@ -23,11 +23,13 @@ int model_init(struct model *model, uint32_t capabilities, bool existing)
 	if (memory == MAP_FAILED)
 		return -1;
 	model->memory = memory;
+	pthread_mutex_init(&model->lock, NULL);
 	return 0;
 }
 
 void model_destroy(struct model *model)
 {
+	pthread_mutex_destroy(&model->lock);
 	munmap(model->memory, MODEL_MEMORY_SIZE);
 }
 
@@ -35,7 +37,12 @@ void model_reset(struct model *model)
 {
 	madvise(model->memory, MODEL_MEMORY_SIZE, MADV_DONTNEED);
 	memset(model->parameter, 0, sizeof(model->parameter));
-	model->time = 0;
+	__atomic_store_n(&model->time, 0, __ATOMIC_RELAXED);
+}
+
+uint64_t model_time(const struct model *model)
+{
+	return __atomic_load_n(&model->time, __ATOMIC_RELAXED);
 }
 
 static void set_status(struct sst_response *resp, uint32_t status)
@@ -66,15 +73,16 @@ static void run_compute(struct model *model, const struct sst_request *req,
 {
 	uint64_t units = le64toh(req->compute.compute_units);
 	uint64_t cycles = units * MODEL_CYCLES_PER_UNIT;
+	uint64_t time;
 
 	if (units > MODEL_MAX_UNITS) {
 		set_status(resp, SST_RESPONSE_INVALID);
 		return;
 	}
-	model->time += cycles;
+	time = __atomic_add_fetch(&model->time, cycles, __ATOMIC_RELAXED);
 	resp->result = htole64(cycles);
 	resp->compute.cycles = htole64(cycles);
-	resp->compute.timestamp = htole64(model->time);
+	resp->compute.timestamp = htole64(time);
 }
 
 /* Returns where the bytes of a READ or WRITE are, or NULL when out of bounds */
@@ -157,22 +165,24 @@ static void run_configure(struct model *model, const struct sst_request *req,
  * struct model_type - one type of request
  * @run: fills in what differs from a zeroed response with status OK
  * @forwarded: the existing device sends it to its simulator
+ * @locked: it uses memory or parameters, one request at a time
  */
 struct model_type {
 	void (*run)(struct model *model, const struct sst_request *req,
 		    struct sst_response *resp);
 	bool forwarded;
+	bool locked;
 };
 
 static const struct model_type types[] = {
-	[SST_REQUEST_NOOP] = { run_noop, false },
-	[SST_REQUEST_ECHO] = { model_echo, false },
-	[SST_REQUEST_COMPUTE] = { run_compute, true },
-	[SST_REQUEST_READ] = { run_read, true },
-	[SST_REQUEST_WRITE] = { run_write, true },
-	[SST_REQUEST_RESET] = { run_reset, false },
-	[SST_REQUEST_GET_INFO] = { run_get_info, false },
-	[SST_REQUEST_CONFIGURE] = { run_configure, true },
+	[SST_REQUEST_NOOP] = { run_noop, false, false },
+	[SST_REQUEST_ECHO] = { model_echo, false, false },
+	[SST_REQUEST_COMPUTE] = { run_compute, true, false },
+	[SST_REQUEST_READ] = { run_read, true, true },
+	[SST_REQUEST_WRITE] = { run_write, true, true },
+	[SST_REQUEST_RESET] = { run_reset, false, true },
+	[SST_REQUEST_GET_INFO] = { run_get_info, false, false },
+	[SST_REQUEST_CONFIGURE] = { run_configure, true, true },
 };
 
 bool model_knows(uint32_t type)
@@ -191,6 +201,16 @@ static void pass_through_simulator(struct sst_response *resp)
 		set_status(resp, SST_RESPONSE_NO_DEVICE);
 }
 
+static void run_type(struct model *model, const struct model_type *type,
+		     const struct sst_request *req, struct sst_response *resp)
+{
+	if (type->locked)
+		pthread_mutex_lock(&model->lock);
+	type->run(model, req, resp);
+	if (type->locked)
+		pthread_mutex_unlock(&model->lock);
+}
+
 void model_run(struct model *model, const struct sst_request *req,
 	       struct sst_response *resp)
 {
@@ -203,7 +223,7 @@ void model_run(struct model *model, const struct sst_request *req,
 		set_status(resp, SST_RESPONSE_INVALID);
 		return;
 	}
-	types[type].run(model, req, resp);
+	run_type(model, &types[type], req, resp);
 	if (model->existing && types[type].forwarded)
 		pass_through_simulator(resp);
 }

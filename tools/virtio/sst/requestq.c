@@ -122,7 +122,7 @@ static void complete_due(struct requestq *q)
 {
 	uint64_t now = now_ns();
 
-	while (q->ring && !q->silence->on && heap_due(&q->heap) <= now)
+	while (q->ring && !silence_on(q->silence) && heap_due(&q->heap) <= now)
 		complete(q, heap_pop(&q->heap));
 }
 
@@ -319,7 +319,7 @@ static const char *take_request(struct requestq *q)
 /* The existing device begins a request only when the last one is answered */
 static bool may_take(const struct requestq *q)
 {
-	if (q->silence->on || q->nr_owed == MAX_OWED)
+	if (silence_on(q->silence) || q->nr_owed == MAX_OWED)
 		return false;
 	return !q->options->existing || !q->heap.nr;
 }
@@ -389,7 +389,7 @@ static void serve(struct requestq *q)
 
 void requestq_wake(struct requestq *q)
 {
-	if (!q->ring || q->silence->on)
+	if (!q->ring || silence_on(q->silence))
 		return;
 	responseq_pump(&q->responses);
 	complete_due(q);
@@ -411,7 +411,7 @@ static bool spin(const struct requestq *q)
 
 bool requestq_busy(struct requestq *q)
 {
-	if (!q->ring || q->silence->on)
+	if (!q->ring || silence_on(q->silence))
 		return false;
 	if (responseq_busy(&q->responses))
 		requestq_wake(q);
@@ -428,7 +428,7 @@ static void kick_ready(struct watch *watch)
 
 	if (!kick_read(watch->fd))
 		vu_ring_error(q->vu, q->index, "kick file cannot be read");
-	else if (!q->silence->on)
+	else if (!silence_on(q->silence))
 		serve(q);
 }
 

@@ -68,7 +68,7 @@ void responseq_pump(struct responseq *q)
 		return;
 	budget = q->ring->vq.num;
 	virtq_disable_kick(&q->ring->vq);
-	while (q->ring && q->first && !q->silence->on && budget) {
+	while (q->ring && q->first && !silence_on(q->silence) && budget) {
 		budget--;
 		if (!take_buffer(q) && !virtq_enable_kick(&q->ring->vq))
 			break;

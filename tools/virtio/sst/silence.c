@@ -9,13 +9,39 @@
 #include "silence.h"
 #include "util.h"
 
+bool silence_on(const struct silence *silence)
+{
+	return __atomic_load_n(&silence->on, __ATOMIC_RELAXED);
+}
+
+static void set_on(struct silence *silence, bool on)
+{
+	__atomic_store_n(&silence->on, on, __ATOMIC_RELAXED);
+	log_debug("the device %s", on ? "is silent" : "goes on");
+}
+
+/* Ends a silence with the lock held */
+static void end_locked(struct silence *silence)
+{
+	if (!silence->on)
+		return;
+	set_on(silence, false);
+	timer_set(silence->timer.fd, 0);
+}
+
 static void timer_ready(struct watch *watch)
 {
 	struct silence *silence = container_of(watch, struct silence, timer);
+	bool ended;
 
-	/* A silence that ended otherwise has switched the timer off */
-	if (timer_read(watch->fd))
-		silence_end(silence);
+	/* What ended or prolonged the silence since then has set the timer anew */
+	pthread_mutex_lock(&silence->lock);
+	ended = timer_read(watch->fd);
+	if (ended)
+		end_locked(silence);
+	pthread_mutex_unlock(&silence->lock);
+	if (ended)
+		silence->ended(silence);
 }
 
 int silence_init(struct silence *silence)
@@ -24,6 +50,7 @@ int silence_init(struct silence *silence)
 
 	if (fd < 0)
 		return -1;
+	pthread_mutex_init(&silence->lock, NULL);
 	silence->timer.ready = timer_ready;
 	return loop_add(silence->loop, &silence->timer, fd);
 }
@@ -31,29 +58,30 @@ int silence_init(struct silence *silence)
 void silence_destroy(struct silence *silence)
 {
 	close_fd(&silence->timer.fd);
+	pthread_mutex_destroy(&silence->lock);
 }
 
 void silence_begin(struct silence *silence, uint64_t duration_ns)
 {
-	silence->on = true;
+	pthread_mutex_lock(&silence->lock);
+	set_on(silence, true);
 	silence->timed = duration_ns != SILENCE_UNTIL_RESET;
-	if (silence->timed)
-		timer_set(silence->timer.fd, now_ns() + duration_ns);
-	log_debug("the device is silent");
+	timer_set(silence->timer.fd,
+		  silence->timed ? now_ns() + duration_ns : 0);
+	pthread_mutex_unlock(&silence->lock);
 }
 
 void silence_end(struct silence *silence)
 {
-	if (!silence->on)
-		return;
-	silence->on = false;
-	timer_set(silence->timer.fd, 0);
-	log_debug("the device goes on");
-	silence->ended(silence);
+	pthread_mutex_lock(&silence->lock);
+	end_locked(silence);
+	pthread_mutex_unlock(&silence->lock);
 }
 
 void silence_reset(struct silence *silence)
 {
+	pthread_mutex_lock(&silence->lock);
 	if (!silence->timed)
-		silence_end(silence);
+		end_locked(silence);
+	pthread_mutex_unlock(&silence->lock);
 }
