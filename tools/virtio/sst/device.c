@@ -29,6 +29,7 @@ static bool device_ring_start(struct vu_dev *vu, unsigned int index)
 {
 	struct sst_device *dev = vu_to_device(vu);
 
+	__atomic_add_fetch(&dev->running, 1, __ATOMIC_RELAXED);
 	if (index == SST_RING_REQUEST)
 		return requestq_start(&dev->requests);
 	if (index == SST_RING_RESPONSE && dev->options->response_queue)
@@ -36,17 +37,6 @@ static bool device_ring_start(struct vu_dev *vu, unsigned int index)
 	if (index == SST_RING_EVENT && dev->options->events_ns)
 		eventq_start(&dev->events);
 	return true;
-}
-
-/* Returns whether any ring but one runs */
-static bool others_run(const struct vu_dev *vu, unsigned int index)
-{
-	unsigned int i;
-
-	for (i = 0; i < vu->nr_rings; i++)
-		if (i != index && vu->rings[i].running)
-			return true;
-	return false;
 }
 
 static void device_ring_stop(struct vu_dev *vu, unsigned int index)
@@ -59,7 +49,7 @@ static void device_ring_stop(struct vu_dev *vu, unsigned int index)
 		responseq_stop(&dev->requests.responses);
 	else if (index == SST_RING_EVENT && dev->options->events_ns)
 		eventq_stop(&dev->events);
-	if (!others_run(vu, index))
+	if (!__atomic_sub_fetch(&dev->running, 1, __ATOMIC_RELAXED))
 		silence_reset(&dev->silence);
 }
 
@@ -84,9 +74,28 @@ static bool device_config_set(struct vu_dev *vu, uint32_t offset, uint32_t size)
 	return vu_to_device(vu)->options->existing;
 }
 
+static void device_pause(struct vu_dev *vu)
+{
+	struct sst_device *dev = vu_to_device(vu);
+
+	worker_pause(&dev->worker);
+	worker_wait_paused(&dev->worker);
+}
+
+/* A thread that has nothing to serve goes on pausing */
+static void device_resume(struct vu_dev *vu)
+{
+	struct sst_device *dev = vu_to_device(vu);
+
+	if (requestq_active(&dev->requests))
+		worker_resume(&dev->worker);
+}
+
 static const struct vu_ops device_ops = {
 	.ring_start = device_ring_start,
 	.ring_stop = device_ring_stop,
+	.pause = device_pause,
+	.resume = device_resume,
 	.config_get = device_config_get,
 	.config_set = device_config_set,
 };
@@ -111,8 +120,26 @@ static void silence_ended(struct silence *silence)
 	struct sst_device *dev = container_of(silence, struct sst_device,
 					      silence);
 
-	requestq_wake(&dev->requests);
+	device_pause(&dev->vu);
+	requestq_wake_later(&dev->requests);
+	device_resume(&dev->vu);
 	eventq_wake(&dev->events);
+}
+
+static bool device_busy(void *opaque)
+{
+	struct sst_device *dev = opaque;
+
+	return requestq_busy(&dev->requests);
+}
+
+static int init_worker(struct sst_device *dev)
+{
+	if (worker_start(&dev->worker))
+		return -1;
+	dev->worker.loop.busy = device_busy;
+	dev->worker.loop.opaque = dev;
+	return 0;
 }
 
 static int init_queues(struct sst_device *dev, struct loop *loop)
@@ -123,7 +150,7 @@ static int init_queues(struct sst_device *dev, struct loop *loop)
 	};
 	dev->requests = (struct requestq){
 		.options = &dev->options->requestq,
-		.loop = loop,
+		.loop = &dev->worker.loop,
 		.model = &dev->model,
 		.vu = &dev->vu,
 		.silence = &dev->silence,
@@ -138,16 +165,10 @@ static int init_queues(struct sst_device *dev, struct loop *loop)
 		.silence = &dev->silence,
 		.index = SST_RING_EVENT,
 	};
-	if (silence_init(&dev->silence) || requestq_init(&dev->requests))
+	if (silence_init(&dev->silence) || init_worker(dev) ||
+	    requestq_init(&dev->requests))
 		return -1;
 	return eventq_init(&dev->events);
-}
-
-static bool device_busy(void *opaque)
-{
-	struct sst_device *dev = opaque;
-
-	return requestq_busy(&dev->requests);
 }
 
 int device_init(struct sst_device *dev, const struct options *options,
@@ -158,16 +179,13 @@ int device_init(struct sst_device *dev, const struct options *options,
 	if (model_init(&dev->model, (uint32_t)shown_features(options),
 		       options->existing))
 		return -1;
-	if (init_queues(dev, loop))
-		return -1;
-	loop->busy = device_busy;
-	loop->opaque = dev;
-	return 0;
+	return init_queues(dev, loop);
 }
 
 void device_destroy(struct sst_device *dev)
 {
 	vu_reset(&dev->vu);
+	worker_stop(&dev->worker);
 	requestq_destroy(&dev->requests);
 	eventq_destroy(&dev->events);
 	silence_destroy(&dev->silence);

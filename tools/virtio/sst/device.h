@@ -10,6 +10,7 @@
 #include "requestq.h"
 #include "silence.h"
 #include "vhost-user.h"
+#include "worker.h"
 
 enum sst_ring {
 	SST_RING_REQUEST = 0,
@@ -24,16 +25,20 @@ enum sst_ring {
  * @vu: the front-end's view of it
  * @model: what it simulates
  * @silence: the device does nothing for a time
+ * @worker: the thread that serves @requests
  * @requests: the request queue, with its response queue
- * @events: the event queue
+ * @events: the event queue, served by the thread that takes the messages
+ * @running: rings that run; atomic, since an error ends one in its own thread
  */
 struct sst_device {
 	const struct options *options;
 	struct vu_dev vu;
 	struct model model;
 	struct silence silence;
+	struct worker worker;
 	struct requestq requests;
 	struct eventq events;
+	unsigned int running;
 };
 
 /* Return: 0, or -1 with errno set */

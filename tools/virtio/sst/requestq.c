@@ -391,12 +391,18 @@ void requestq_wake(struct requestq *q)
 {
 	if (!q->ring || silence_on(q->silence))
 		return;
+	q->woken = false;
 	responseq_pump(&q->responses);
 	complete_due(q);
 	if (q->ring)
 		serve(q);
 	else
 		responseq_call(&q->responses);
+}
+
+void requestq_wake_later(struct requestq *q)
+{
+	q->woken = true;
 }
 
 static bool spin(const struct requestq *q)
@@ -413,7 +419,7 @@ bool requestq_busy(struct requestq *q)
 {
 	if (!q->ring || silence_on(q->silence))
 		return false;
-	if (responseq_busy(&q->responses))
+	if (q->woken || responseq_busy(&q->responses))
 		requestq_wake(q);
 	else if (q->again && spin(q))
 		serve(q);
@@ -476,6 +482,11 @@ void requestq_destroy(struct requestq *q)
 	close_fd(&q->timer.fd);
 	responseq_destroy(&q->responses);
 	virtq_chain_free(&q->chain);
+}
+
+bool requestq_active(const struct requestq *q)
+{
+	return q->ring || q->responses.ring;
 }
 
 bool requestq_start(struct requestq *q)

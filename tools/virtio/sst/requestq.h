@@ -61,6 +61,7 @@ struct requestq_options {
  * @random: state of the generator that makes the jitter
  * @spin_until: when polling ends, if no request comes
  * @again: the ring must be looked at without a kick
+ * @woken: all that is due must be done
  * @requests: requests taken, since the front-end connected
  */
 struct requestq {
@@ -84,12 +85,16 @@ struct requestq {
 	uint64_t random;
 	uint64_t spin_until;
 	bool again;
+	bool woken;
 	uint64_t requests;
 };
 
 /* The members up to @responses are set. Return: 0, or -1 with errno set */
 int requestq_init(struct requestq *q);
 void requestq_destroy(struct requestq *q);
+
+/* Returns whether the ring or that of the responses is served */
+bool requestq_active(const struct requestq *q);
 
 /* Begins to serve the ring. Return: whether that was possible */
 bool requestq_start(struct requestq *q);
@@ -99,6 +104,9 @@ void requestq_stop(struct requestq *q);
 
 /* Does all that is due, unless the device is silent */
 void requestq_wake(struct requestq *q);
+
+/* The same, at the next call of requestq_busy() */
+void requestq_wake_later(struct requestq *q);
 
 /*
  * Does the work that no descriptor announces.

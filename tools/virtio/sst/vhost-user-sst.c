@@ -3,12 +3,15 @@
  * vhost-user-sst: the SST device in a process of its own, for User Mode Linux
  * and for virtual machines with vhost-user.
  *
- * One thread does everything, in one event loop:
+ * The main thread takes signals, connections and messages, and sends events. A
+ * thread of its own, a worker, serves requests and responses. Each of them has an
+ * event loop. The worker pauses while a message is handled.
  *
  *	server		listening socket; while a front-end is served, others wait
  *	conn		its connection: bytes and descriptors to messages
  *	vhost-user	messages to memory table and rings
  *	device		SST device on these: requestq, responseq, eventq, all with virtq
+ *	worker		thread with a loop that can be made to pause
  *	model		what is simulated
  */
 

@@ -6,6 +6,9 @@
  * stopped for good, until it is set up again, when the front-end changes what
  * it rests on: the features, the memory or its base. User Mode Linux may reset
  * a device without any other sign.
+ *
+ * The device may serve rings in threads of its own. They pause while a message is
+ * handled, so that nothing here needs a lock.
  */
 
 #include <errno.h>
@@ -675,7 +678,9 @@ int vu_message(struct vu_dev *vu, const uint8_t *msg, size_t len, int *fds,
 	name = handler ? handler->name : "?";
 	log_debug("message %u (%s), %u bytes, %u files", header.request, name,
 		  header.size, nr_fds);
+	vu->ops->pause(vu);
 	ok = handle(vu, handler, &req);
+	vu->ops->resume(vu);
 	if (!ok)
 		log_fault("message %u (%s): %s", header.request, name,
 			  req.error ? req.error : "failed");
@@ -716,6 +721,7 @@ void vu_reset(struct vu_dev *vu)
 {
 	unsigned int i;
 
+	vu->ops->pause(vu);
 	stop_all(vu);
 	for (i = 0; i < vu->nr_rings; i++) {
 		close_fd(&vu->rings[i].call_fd);
@@ -724,4 +730,5 @@ void vu_reset(struct vu_dev *vu)
 	close_fd(&vu->backend_fd);
 	memtable_clear(&vu->mem);
 	vu_init(vu);
+	vu->ops->resume(vu);
 }

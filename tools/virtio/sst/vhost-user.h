@@ -85,12 +85,17 @@ struct vu_dev;
  *	because the kick descriptor is not fit for it
  * @ring_stop: ends the use of a ring: pending work is dropped, and neither the
  *	ring nor the guest's buffers are touched from now on
+ * @pause: returns when no other thread uses rings, guest memory or what
+ *	config_get() changes, and until @resume none does
+ * @resume: lets other threads go on
  * @config_get: fills in VU_MAX_CONFIG zeroed bytes
  * @config_set: takes a write to configuration space, or returns false
  */
 struct vu_ops {
 	bool (*ring_start)(struct vu_dev *vu, unsigned int index);
 	void (*ring_stop)(struct vu_dev *vu, unsigned int index);
+	void (*pause)(struct vu_dev *vu);
+	void (*resume)(struct vu_dev *vu);
 	void (*config_get)(struct vu_dev *vu, uint8_t *config);
 	bool (*config_set)(struct vu_dev *vu, uint32_t offset, uint32_t size);
 };
@@ -145,7 +150,10 @@ int vu_message(struct vu_dev *vu, const uint8_t *msg, size_t len, int *fds,
 /* Tells the driver about used buffers, unless it does not want to know */
 void vu_ring_call(struct vu_ring *ring);
 
-/* Takes a ring out of use after an error of the guest */
+/*
+ * Takes a ring out of use after an error of the guest; called by the thread that
+ * serves it, or while that pauses
+ */
 void vu_ring_error(struct vu_dev *vu, unsigned int index, const char *error);
 
 #endif /* SST_VHOST_USER_H */
