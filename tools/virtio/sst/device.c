@@ -25,30 +25,74 @@ static uint64_t shown_features(const struct options *options)
 	return options->features & OPTIONS_SST_FEATURES;
 }
 
+/* Pair 0 has the rings before that of the events, the others those behind it */
+#define RING_EVENT	2
+
+static unsigned int request_ring(unsigned int pair)
+{
+	return pair ? 2 * pair + 1 : 0;
+}
+
+static unsigned int nr_rings(const struct options *options)
+{
+	return 2 * options->nr_pairs + 1;
+}
+
+/* Returns the request queue of the pair that a ring, not of events, belongs to */
+static struct requestq *find_requests(struct sst_device *dev,
+				      unsigned int index)
+{
+	unsigned int pair = index < RING_EVENT ? 0 : (index - 1) / 2;
+
+	return &dev->pairs[pair].requests;
+}
+
+/* A driver that does not know of pairs has the first three rings only */
+static bool ring_is_known(const struct vu_dev *vu, unsigned int index)
+{
+	return index <= RING_EVENT || vu->acked & BIT64(SST_F_MULTI_QUEUE);
+}
+
 static bool device_ring_start(struct vu_dev *vu, unsigned int index)
 {
 	struct sst_device *dev = vu_to_device(vu);
+	struct requestq *requests;
 
 	__atomic_add_fetch(&dev->running, 1, __ATOMIC_RELAXED);
-	if (index == SST_RING_REQUEST)
-		return requestq_start(&dev->requests);
-	if (index == SST_RING_RESPONSE && dev->options->response_queue)
-		return responseq_start(&dev->requests.responses);
-	if (index == SST_RING_EVENT && dev->options->events_ns)
-		eventq_start(&dev->events);
-	return true;
+	if (!ring_is_known(vu, index))
+		return true;
+	if (index == RING_EVENT) {
+		if (dev->options->events_ns)
+			eventq_start(&dev->events);
+		return true;
+	}
+	requests = find_requests(dev, index);
+	if (index == requests->index)
+		return requestq_start(requests);
+	return !dev->options->response_queue ||
+	       responseq_start(&requests->responses);
+}
+
+static void stop_queue(struct sst_device *dev, unsigned int index)
+{
+	struct requestq *requests;
+
+	if (index == RING_EVENT) {
+		eventq_stop(&dev->events);
+		return;
+	}
+	requests = find_requests(dev, index);
+	if (index == requests->index)
+		requestq_stop(requests);
+	else
+		responseq_stop(&requests->responses);
 }
 
 static void device_ring_stop(struct vu_dev *vu, unsigned int index)
 {
 	struct sst_device *dev = vu_to_device(vu);
 
-	if (index == SST_RING_REQUEST)
-		requestq_stop(&dev->requests);
-	else if (index == SST_RING_RESPONSE && dev->options->response_queue)
-		responseq_stop(&dev->requests.responses);
-	else if (index == SST_RING_EVENT && dev->options->events_ns)
-		eventq_stop(&dev->events);
+	stop_queue(dev, index);
 	if (!__atomic_sub_fetch(&dev->running, 1, __ATOMIC_RELAXED))
 		silence_reset(&dev->silence);
 }
@@ -60,7 +104,7 @@ static void device_config_get(struct vu_dev *vu, uint8_t *out)
 		.version = htole32(SST_WIRE_VERSION),
 		.device_id = htole32(dev->options->device_id),
 		.features = htole64(shown_features(dev->options)),
-		.max_queues = htole64(1),
+		.max_queues = htole64(dev->options->nr_pairs),
 	};
 
 	memcpy(out, &config, sizeof(config));
@@ -77,18 +121,23 @@ static bool device_config_set(struct vu_dev *vu, uint32_t offset, uint32_t size)
 static void device_pause(struct vu_dev *vu)
 {
 	struct sst_device *dev = vu_to_device(vu);
+	unsigned int i;
 
-	worker_pause(&dev->worker);
-	worker_wait_paused(&dev->worker);
+	for (i = 0; i < dev->options->nr_pairs; i++)
+		worker_pause(&dev->pairs[i].worker);
+	for (i = 0; i < dev->options->nr_pairs; i++)
+		worker_wait_paused(&dev->pairs[i].worker);
 }
 
 /* A thread that has nothing to serve goes on pausing */
 static void device_resume(struct vu_dev *vu)
 {
 	struct sst_device *dev = vu_to_device(vu);
+	unsigned int i;
 
-	if (requestq_active(&dev->requests))
-		worker_resume(&dev->worker);
+	for (i = 0; i < dev->options->nr_pairs; i++)
+		if (requestq_active(&dev->pairs[i].requests))
+			worker_resume(&dev->pairs[i].worker);
 }
 
 static const struct vu_ops device_ops = {
@@ -110,7 +159,7 @@ static void init_vu(struct vu_dev *vu, const struct options *options)
 				BIT64(VU_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
 	if (options->backend_req)
 		vu->protocol_features |= BIT64(VU_PROTOCOL_F_BACKEND_REQ);
-	vu->nr_rings = SST_NR_RINGS;
+	vu->nr_rings = nr_rings(options);
 	vu->max_ring_size = options->queue_size;
 	vu_init(vu);
 }
@@ -119,43 +168,49 @@ static void silence_ended(struct silence *silence)
 {
 	struct sst_device *dev = container_of(silence, struct sst_device,
 					      silence);
+	unsigned int i;
 
 	device_pause(&dev->vu);
-	requestq_wake_later(&dev->requests);
+	for (i = 0; i < dev->options->nr_pairs; i++)
+		requestq_wake_later(&dev->pairs[i].requests);
 	device_resume(&dev->vu);
 	eventq_wake(&dev->events);
 }
 
-static bool device_busy(void *opaque)
+static bool pair_busy(void *opaque)
 {
-	struct sst_device *dev = opaque;
+	struct pair *pair = opaque;
 
-	return requestq_busy(&dev->requests);
+	return requestq_busy(&pair->requests);
 }
 
-static int init_worker(struct sst_device *dev)
+static int init_pair(struct sst_device *dev, unsigned int number)
 {
-	if (worker_start(&dev->worker))
+	struct pair *pair = &dev->pairs[number];
+
+	if (worker_start(&pair->worker))
 		return -1;
-	dev->worker.loop.busy = device_busy;
-	dev->worker.loop.opaque = dev;
-	return 0;
+	pair->worker.loop.busy = pair_busy;
+	pair->worker.loop.opaque = pair;
+	pair->requests = (struct requestq){
+		.options = &dev->options->requestq,
+		.loop = &pair->worker.loop,
+		.model = &dev->model,
+		.vu = &dev->vu,
+		.silence = &dev->silence,
+		.index = request_ring(number),
+		.responses.index = request_ring(number) + 1,
+	};
+	return requestq_init(&pair->requests);
 }
 
 static int init_queues(struct sst_device *dev, struct loop *loop)
 {
+	unsigned int i;
+
 	dev->silence = (struct silence){
 		.loop = loop,
 		.ended = silence_ended,
-	};
-	dev->requests = (struct requestq){
-		.options = &dev->options->requestq,
-		.loop = &dev->worker.loop,
-		.model = &dev->model,
-		.vu = &dev->vu,
-		.silence = &dev->silence,
-		.index = SST_RING_REQUEST,
-		.responses.index = SST_RING_RESPONSE,
 	};
 	dev->events = (struct eventq){
 		.interval_ns = dev->options->events_ns,
@@ -163,12 +218,14 @@ static int init_queues(struct sst_device *dev, struct loop *loop)
 		.model = &dev->model,
 		.vu = &dev->vu,
 		.silence = &dev->silence,
-		.index = SST_RING_EVENT,
+		.index = RING_EVENT,
 	};
-	if (silence_init(&dev->silence) || init_worker(dev) ||
-	    requestq_init(&dev->requests))
+	if (silence_init(&dev->silence) || eventq_init(&dev->events))
 		return -1;
-	return eventq_init(&dev->events);
+	for (i = 0; i < dev->options->nr_pairs; i++)
+		if (init_pair(dev, i))
+			return -1;
+	return 0;
 }
 
 int device_init(struct sst_device *dev, const struct options *options,
@@ -184,23 +241,42 @@ int device_init(struct sst_device *dev, const struct options *options,
 
 void device_destroy(struct sst_device *dev)
 {
+	unsigned int i;
+
 	vu_reset(&dev->vu);
-	worker_stop(&dev->worker);
-	requestq_destroy(&dev->requests);
+	for (i = 0; i < dev->options->nr_pairs; i++) {
+		worker_stop(&dev->pairs[i].worker);
+		requestq_destroy(&dev->pairs[i].requests);
+	}
 	eventq_destroy(&dev->events);
 	silence_destroy(&dev->silence);
 	model_destroy(&dev->model);
 }
 
+/* Counts anew. Return: requests served since the last time */
+static uint64_t take_count(struct sst_device *dev)
+{
+	uint64_t requests = 0;
+	unsigned int i;
+
+	for (i = 0; i < dev->options->nr_pairs; i++) {
+		requests += dev->pairs[i].requests.requests;
+		dev->pairs[i].requests.requests = 0;
+	}
+	return requests;
+}
+
 void device_reset(struct sst_device *dev)
 {
+	uint64_t requests;
+
 	vu_reset(&dev->vu);
 	silence_end(&dev->silence);
+	requests = take_count(dev);
 	log_debug("served %llu requests, sent %llu events, dropped %llu",
-		  (unsigned long long)dev->requests.requests,
+		  (unsigned long long)requests,
 		  (unsigned long long)dev->events.sent,
 		  (unsigned long long)dev->events.dropped);
-	dev->requests.requests = 0;
 	dev->events.sent = 0;
 	dev->events.dropped = 0;
 	model_reset(&dev->model);

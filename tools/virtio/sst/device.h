@@ -9,15 +9,19 @@
 #include "options.h"
 #include "requestq.h"
 #include "silence.h"
+#include "util.h"
 #include "vhost-user.h"
 #include "worker.h"
 
-enum sst_ring {
-	SST_RING_REQUEST = 0,
-	SST_RING_RESPONSE = 1,
-	SST_RING_EVENT = 2,
-	SST_NR_RINGS
-};
+/**
+ * struct pair - a request and a response queue
+ * @worker: the thread that serves them
+ * @requests: the request queue, with its response queue
+ */
+struct pair {
+	struct worker worker;
+	struct requestq requests;
+} __attribute__((aligned(CACHE_LINE)));
 
 /**
  * struct sst_device - the device
@@ -25,20 +29,18 @@ enum sst_ring {
  * @vu: the front-end's view of it
  * @model: what it simulates
  * @silence: the device does nothing for a time
- * @worker: the thread that serves @requests
- * @requests: the request queue, with its response queue
  * @events: the event queue, served by the thread that takes the messages
  * @running: rings that run; atomic, since an error ends one in its own thread
+ * @pairs: the other queues, as many as @options says
  */
 struct sst_device {
 	const struct options *options;
 	struct vu_dev vu;
 	struct model model;
 	struct silence silence;
-	struct worker worker;
-	struct requestq requests;
 	struct eventq events;
 	unsigned int running;
+	struct pair pairs[OPTIONS_MAX_PAIRS];
 };
 
 /* Return: 0, or -1 with errno set */

@@ -29,6 +29,7 @@ static const struct {
 	{ "compute", BIT64(SST_F_COMPUTE) },
 	{ "memory", BIT64(SST_F_MEMORY) },
 	{ "events", BIT64(SST_F_EVENTS) },
+	{ "multi_queue", BIT64(SST_F_MULTI_QUEUE) },
 	{ "reset", BIT64(SST_F_RESET) },
 };
 
@@ -43,6 +44,8 @@ static uint64_t default_features(const struct options *options)
 		   BIT64(VIRTIO_RING_F_EVENT_IDX);
 	if (!options->events_ns)
 		features &= ~BIT64(SST_F_EVENTS);
+	if (options->nr_pairs == 1)
+		features &= ~BIT64(SST_F_MULTI_QUEUE);
 	return features;
 }
 
@@ -109,6 +112,16 @@ static bool set_queue_size(struct options *options, const char *arg)
 		return false;
 	options->queue_size = (uint32_t)size;
 	return size >= 2 && !(size & (size - 1));
+}
+
+static bool set_queues(struct options *options, const char *arg)
+{
+	uint64_t nr;
+
+	if (!parse_number(arg, OPTIONS_MAX_PAIRS, &nr))
+		return false;
+	options->nr_pairs = (unsigned int)nr;
+	return nr;
 }
 
 static bool set_device_id(struct options *options, const char *arg)
@@ -211,10 +224,12 @@ static const struct option_type option_types[] = {
 	{ "socket", "PATH", "a path of at most 107 bytes",
 	  "serve front-ends on this socket (required)", set_socket },
 	{ "features", "LIST",
-	  "NAME,... or +NAME,-NAME,... of version_1, indirect, event_idx, echo, compute, memory, events, reset, none",
+	  "NAME,... or +NAME,-NAME,... of version_1, indirect, event_idx, echo, compute, memory, events, multi_queue, reset, none",
 	  "features to offer, or changes to the default", set_features },
 	{ "queue-size", "N", "a power of two from 2 to 32768",
 	  "largest queue that is accepted (256)", set_queue_size },
+	{ "queues", "N", "a number from 1 to 16",
+	  "pairs of queues, each with a thread of its own (1)", set_queues },
 	{ "device-id", "N", "a number from 0 to 4294967295",
 	  "device_id in configuration space (0)", set_device_id },
 	{ "latency", "US[,JITTER]",
@@ -366,6 +381,10 @@ static enum options_result finish(struct options *options)
 		log_error("--response-queue does not go together with --quirks existing");
 		return OPTIONS_WRONG;
 	}
+	if (options->existing && options->nr_pairs > 1) {
+		log_error("--queues above 1 does not go together with --quirks existing");
+		return OPTIONS_WRONG;
+	}
 	choose_features(options);
 	return finish_answers(options);
 }
@@ -379,6 +398,7 @@ enum options_result options_parse(struct options *options, int argc,
 
 	memset(options, 0, sizeof(*options));
 	options->queue_size = 256;
+	options->nr_pairs = 1;
 	options->requestq.way = ANSWER_IN_CHAIN;
 	make_long_options(long_options);
 	opterr = 0;

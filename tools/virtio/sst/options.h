@@ -23,18 +23,22 @@ enum {
 /* The virtio feature bits that are those of the SST device itself */
 #define OPTIONS_SST_FEATURES \
 	(BIT64(SST_F_ECHO) | BIT64(SST_F_COMPUTE) | BIT64(SST_F_MEMORY) | \
-	 BIT64(SST_F_EVENTS) | BIT64(SST_F_RESET))
+	 BIT64(SST_F_EVENTS) | BIT64(SST_F_MULTI_QUEUE) | BIT64(SST_F_RESET))
+
+/* Most pairs of request and response queues */
+#define OPTIONS_MAX_PAIRS	16
 
 /**
  * struct options - what the command line says
  * @socket: path of the socket
  * @features: virtio features to offer
  * @queue_size: largest ring that is accepted
+ * @nr_pairs: pairs of request and response queues
  * @device_id: number in configuration space
  * @events_ns: time between two events, 0 for none
- * @requestq: how the request queue behaves
+ * @requestq: how each request queue behaves
  * @answers: answers that differ from the model's
- * @response_queue: the response queue is used
+ * @response_queue: the response queues are used
  * @existing: behave as the existing device
  * @backend_req: take the channel for requests of the back-end
  * @verbose: log what happens
@@ -44,6 +48,7 @@ struct options {
 	const char *socket;
 	uint64_t features;
 	uint32_t queue_size;
+	unsigned int nr_pairs;
 	uint32_t device_id;
 	uint64_t events_ns;
 	struct requestq_options requestq;

@@ -469,7 +469,7 @@ int requestq_init(struct requestq *q)
 
 	if (fd < 0)
 		return -1;
-	q->random = 88172645463325252u;
+	q->random = 88172645463325252u + q->index;
 	q->kick.fd = -1;
 	q->kick.ready = kick_ready;
 	q->timer.ready = timer_ready;

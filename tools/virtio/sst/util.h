@@ -15,6 +15,9 @@
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
+/* What different threads write to is kept in different cache lines */
+#define CACHE_LINE	64
+
 #define NSEC_PER_SEC	UINT64_C(1000000000)
 #define NSEC_PER_MSEC	UINT64_C(1000000)
 #define NSEC_PER_USEC	UINT64_C(1000)

@@ -3,9 +3,9 @@
  * vhost-user-sst: the SST device in a process of its own, for User Mode Linux
  * and for virtual machines with vhost-user.
  *
- * The main thread takes signals, connections and messages, and sends events. A
- * thread of its own, a worker, serves requests and responses. Each of them has an
- * event loop. The worker pauses while a message is handled.
+ * The main thread takes signals, connections and messages, and sends events. Each
+ * pair of a request and a response queue has a thread of its own, a worker. Every
+ * thread has an event loop. The workers pause while a message is handled.
  *
  *	server		listening socket; while a front-end is served, others wait
  *	conn		its connection: bytes and descriptors to messages

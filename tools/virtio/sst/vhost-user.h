@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "memtable.h"
+#include "util.h"
 #include "virtq.h"
 
 /* A message is a header and a payload; integers are in native byte order */
@@ -75,7 +76,7 @@ struct vu_ring {
 	int kick_fd;
 	int call_fd;
 	int err_fd;
-};
+} __attribute__((aligned(CACHE_LINE)));
 
 struct vu_dev;
 

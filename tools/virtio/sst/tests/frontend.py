@@ -128,15 +128,17 @@ class Ring:
         self.fe = fe
         self.index = index
         self.num = num
-        base = index * 0x20000
-        self.desc, self.avail, self.used = base, base + 0x8000, base + 0x10000
+        # Room for 256 entries
+        self.base = index * 0x4000
+        self.desc = self.base
+        self.avail, self.used = self.base + 0x2000, self.base + 0x3000
         self.kick_fd = os.eventfd(0, os.EFD_NONBLOCK)
         self.call_fd = os.eventfd(0, os.EFD_NONBLOCK)
         self.err_fd = os.eventfd(0, os.EFD_NONBLOCK)
         self.reset()
 
     def reset(self):
-        self.fe.mem[self.desc:self.desc + 0x20000] = bytes(0x20000)
+        self.fe.mem[self.base:self.base + 0x4000] = bytes(0x4000)
         self.avail_idx = 0
         self.seen = 0
         self.free = 0
@@ -260,7 +262,8 @@ class FrontEnd:
         os.ftruncate(self.memfd, MEMORY)
         self.mem = mmap.mmap(self.memfd, MEMORY)
         self.rings = []
-        self.next_buffer = 0
+        self.pairs = 1
+        self.next_buffer = [0] * 16
 
     def close(self):
         self.sock.close()
@@ -376,11 +379,12 @@ class FrontEnd:
     def enable(self, index, on=True):
         assert self.state(SET_VRING_ENABLE, index, int(on))
 
-    def setup(self, num=256, features=None, cut=None, protocol=True):
+    def setup(self, num=256, features=None, cut=None, protocol=True, pairs=1):
         """Everything up to running rings; returns the request ring."""
         self.init(features, protocol)
         self.set_mem(cut)
-        self.rings = [Ring(self, i, num) for i in range(3)]
+        self.pairs = pairs
+        self.rings = [Ring(self, i, num) for i in range(2 * pairs + 1)]
         for ring in self.rings:
             self.set_ring(ring)
         if protocol:
@@ -388,69 +392,80 @@ class FrontEnd:
                 self.enable(ring.index)
         return self.rings[0]
 
+    def request_ring(self, pair=0):
+        return self.rings[2 * pair + 1 if pair else 0]
+
+    def response_ring(self, pair=0):
+        return self.rings[2 * pair + 2 if pair else 1]
+
     # Requests
 
-    def buffer(self):
-        """Returns the offset of 16 KiB of memory, filled with 0xa5."""
-        offset = BUFFERS + self.next_buffer * BUFFER
-        self.next_buffer = (self.next_buffer + 1) % \
-            ((MEMORY - BUFFERS) // BUFFER)
+    def buffer(self, pair=0):
+        """Returns the offset of 16 KiB of memory, filled with 0xa5.
+
+        Each pair has its own, so that the device's threads share none.
+        """
+        count = (MEMORY - BUFFERS) // BUFFER // self.pairs
+        offset = BUFFERS + (pair * count + self.next_buffer[pair]) * BUFFER
+        self.next_buffer[pair] = (self.next_buffer[pair] + 1) % count
         self.mem[offset:offset + BUFFER] = b"\xa5" * BUFFER
         return offset
 
     def submit(self, data, cuts_out=(), cuts_in=(), indirect=False,
-               room=RESPONSE):
+               room=RESPONSE, pair=0):
         """Adds one request, returns (head, offset of the response)."""
-        offset = self.buffer()
+        offset = self.buffer(pair)
         answer = offset + 0x1800
         self.mem[offset:offset + len(data)] = data
         segs = split(GUEST + offset, len(data), cuts_out, 0)
         segs += split(GUEST + answer, room, cuts_in, F_WRITE)
         table = offset + 0x3000 if indirect else None
-        return self.rings[0].add(segs, table), answer
+        return self.request_ring(pair).add(segs, table), answer
 
     def response(self, offset):
         return Response(self.mem[offset:offset + RESPONSE])
 
-    def ask(self, data, **kwargs):
+    def ask(self, data, pair=0, **kwargs):
         """One round trip, returns (response, used length)."""
-        head, offset = self.submit(data, **kwargs)
-        self.rings[0].kick()
-        (used,) = self.rings[0].wait(1)
+        ring = self.request_ring(pair)
+        head, offset = self.submit(data, pair=pair, **kwargs)
+        ring.kick()
+        (used,) = ring.wait(1)
         assert used[0] == head, f"head {used[0]} instead of {head}"
         return self.response(offset), used[1]
 
     # The response queue
 
-    def post(self, room=RESPONSE, cuts=(), readable=0):
+    def post(self, room=RESPONSE, cuts=(), readable=0, pair=0):
         """Adds one buffer for a response, returns (head, offset)."""
-        offset = self.buffer()
+        offset = self.buffer(pair)
         segs = split(GUEST + offset + 0x1800, readable, (), 0)
         segs += split(GUEST + offset, room, cuts, F_WRITE)
-        return self.rings[1].add(segs), offset
+        return self.response_ring(pair).add(segs), offset
 
-    def posted(self, **kwargs):
+    def posted(self, pair=0, **kwargs):
         """Adds one buffer and kicks, returns (head, offset)."""
-        buffer = self.post(**kwargs)
-        self.rings[1].kick()
+        buffer = self.post(pair=pair, **kwargs)
+        self.response_ring(pair).kick()
         return buffer
 
-    def take(self, buffer, length=RESPONSE):
+    def take(self, buffer, length=RESPONSE, pair=0):
         """Waits until a buffer has come back, returns what is in it."""
         head, offset = buffer
-        used = self.rings[1].wait(1)
+        used = self.response_ring(pair).wait(1)
         assert used == [(head, length)], \
             f"{used} instead of {[(head, length)]}"
         return self.response(offset)
 
-    def ask_queue(self, data, **kwargs):
+    def ask_queue(self, data, pair=0, **kwargs):
         """One round trip through the response queue, as ask()."""
-        buffer = self.posted()
-        head, offset = self.submit(data, **kwargs)
-        self.rings[0].kick()
-        (used,) = self.rings[0].wait(1)
+        ring = self.request_ring(pair)
+        buffer = self.posted(pair=pair)
+        head, offset = self.submit(data, pair=pair, **kwargs)
+        ring.kick()
+        (used,) = ring.wait(1)
         assert used == (head, 0), f"used {used} instead of {(head, 0)}"
-        answer = self.take(buffer)
+        answer = self.take(buffer, pair=pair)
         room = kwargs.get("room", RESPONSE)
         assert self.mem[offset:offset + room] == b"\xa5" * room, \
             "chain written to"

@@ -5,6 +5,7 @@
 Prints TAP. With WORD, runs only the tests whose name contains it.
 """
 
+import functools
 import os
 import resource
 import socket
@@ -24,6 +25,7 @@ NOOP, ECHO, COMPUTE, READ, WRITE, RESET, GET_INFO, CONFIGURE = range(8)
 OK, ERROR, BUSY, INVALID, TIMED_OUT, NO_DEVICE = range(6)
 
 SST_BITS = 0x27
+MULTI_QUEUE = 1 << 4
 
 
 def test(function):
@@ -93,7 +95,8 @@ def help_and_version():
     status, out, err = run("--help")
     equal((status, err), (0, ""))
     for word in ("--socket PATH", "--latency US", "--quirks existing",
-                 "wrong-id", "--response-queue ORDER", "silence[:MS]"):
+                 "wrong-id", "--response-queue ORDER", "silence[:MS]",
+                 "--queues N"):
         assert word in out, word
     status, out, err = run("--version")
     equal((status, err), (0, ""))
@@ -114,6 +117,7 @@ def wrong_options():
 def wrong_arguments():
     for option, words in {
             "--features": ["", "echo,what", "+", "ECHO", "x" * 300],
+            "--queues": ["0", "17", "-1", "", "x", "1.5", "2x"],
             "--queue-size": ["0", "1", "3", "65536", "-2", "", "256x"],
             "--device-id": ["4294967296", "x", "-1"],
             "--latency": ["", "x", "1,", ",1", "1,2,3", "-1", "1" * 30],
@@ -136,7 +140,8 @@ def wrong_arguments():
             equal(err.count("\n"), 1, f"lines for {option} {word}")
             if option == "--answer":
                 assert err.endswith("silence[:MS]\n"), err
-    for args in (("--events", "1"), ("--response-queue", "after")):
+    for args in (("--events", "1"), ("--response-queue", "after"),
+                 ("--queues", "2")):
         status, _, err = run("--socket", "s", "--quirks", "existing", *args)
         equal((status, err.count("\n")), (2, 1))
         assert args[0] in err, err
@@ -306,6 +311,7 @@ def chosen_features():
             "-indirect": all_ & ~INDIRECT,
             "-event_idx,-echo": all_ & ~EVENT_IDX & ~1,
             "+events": all_ | 8,
+            "+multi_queue": all_ | 16,
             "none,+compute": PROTOCOL | 2}.items():
         with backend("--features", words) as be, FrontEnd(be.path) as fe:
             equal(fe.get_u64(GET_FEATURES), features, words)
@@ -490,7 +496,7 @@ def indirect_table_after_direct_descriptors():
 def buffers_across_regions():
     cut = 0x400000
     with Device(cut=cut) as fe:
-        fe.next_buffer = (cut - BUFFERS) // BUFFER - 1
+        fe.next_buffer[0] = (cut - BUFFERS) // BUFFER - 1
         ring = fe.rings[0]
         data = request(ECHO, 7, 9, b"x" * 4080)
         fe.mem[cut - 100:cut - 100 + REQUEST] = data
@@ -882,17 +888,17 @@ def no_events_unless_asked():
 ORDERS = ("after", "before", "alternate")
 
 
-def send(fe, type_=NOOP, request_id=7):
+def send(fe, type_=NOOP, request_id=7, pair=0):
     """Sends one request, returns the head of its chain."""
-    head, _ = fe.submit(request(type_, request_id, 9, b"payload"))
-    fe.rings[0].kick()
+    head, _ = fe.submit(request(type_, request_id, 9, b"payload"), pair=pair)
+    fe.request_ring(pair).kick()
     return head
 
 
-def returned(fe, *heads):
+def returned(fe, *heads, pair=0):
     """Waits until chains have come back with nothing written."""
-    equal(fe.rings[0].wait(len(heads)), [(head, 0) for head in heads],
-          "chains")
+    equal(fe.request_ring(pair).wait(len(heads)),
+          [(head, 0) for head in heads], "chains")
 
 
 @test
@@ -1912,6 +1918,362 @@ def end_with_work_pending():
         fe.backend.stop()
 
 
+# Pairs of queues
+
+
+def pairs_of(count, *args, **setup):
+    return Device("--queues", str(count), *args, pairs=count, **setup)
+
+
+def each_pair(fe):
+    return range(fe.pairs)
+
+
+@test
+def pairs_are_told():
+    for count in (1, 2, 16):
+        bits = SST_BITS | (MULTI_QUEUE if count > 1 else 0)
+        with backend("--queues", str(count)) as be, FrontEnd(be.path) as fe:
+            equal(fe.get_u64(GET_FEATURES) & 0x3f, bits, "features")
+            equal(fe.get_u64(GET_QUEUE_NUM), 2 * count + 1, "queues")
+            config = struct.unpack("<IIQQ", fe.get_config())
+            equal(config[2:], (bits, count), "configuration space")
+            assert fe.state(SET_VRING_NUM, 2 * count, 256)
+            refused(fe, SET_VRING_NUM, struct.pack("=II", 2 * count + 1, 256))
+    with backend("--queues", "2", "--features", "-multi_queue") as be:
+        with FrontEnd(be.path) as fe:
+            equal(fe.get_u64(GET_FEATURES) & 0x3f, SST_BITS, "features")
+    with Device("--quirks", "existing", "--queues", "1") as fe:
+        check(ask(fe, NOOP))
+
+
+@test
+def each_pair_answers():
+    for args in ((), ("--features", "multi_queue"), ("--poll", "0"),
+                 ("--poll", "1000"), ("--latency", "1000,1000")):
+        with pairs_of(3, *args) as fe:
+            for pair in each_pair(fe):
+                fe.ask = functools.partial(FrontEnd.ask, fe, pair=pair)
+                check(ask(fe, RESET))
+                each_type(fe)
+    with pairs_of(16) as fe:
+        for pair in reversed(each_pair(fe)):
+            check(ask(fe, ECHO, pair=pair))
+
+
+@test
+def each_pair_has_a_response_queue():
+    for order in ORDERS:
+        with pairs_of(3, "--response-queue", order) as fe:
+            for pair in each_pair(fe):
+                fe.ask = functools.partial(FrontEnd.ask_queue, fe, pair=pair)
+                check(ask(fe, RESET))
+                each_type(fe)
+    # Responses wait for buffers of their own pair
+    with pairs_of(2, "--response-queue", "after") as fe:
+        returned(fe, send(fe, NOOP, 5))
+        fe.posted(pair=1)
+        fe.response_ring(1).idle(0.05)
+        check(fe.take(fe.posted()), request_id=5)
+
+
+@test
+def pairs_and_events():
+    with pairs_of(2, "--events", "5") as fe:
+        ask(fe, COMPUTE, struct.pack("<Q", 5), pair=1)
+        offset = fill_event_ring(fe, 3)
+        fe.rings[2].wait(3)
+        equal([event(fe, offset + 64 * i)[2] for i in range(3)], [500] * 3)
+
+
+def switches(fe):
+    """Returns how often each thread of the program has waited."""
+    folder = f"/proc/{fe.backend.process.pid}/task"
+    counts = {}
+    for task in os.listdir(folder):
+        with open(f"{folder}/{task}/status") as file:
+            (line,) = [line for line in file if line.startswith("voluntary")]
+        counts[task] = int(line.split()[1])
+    return counts
+
+
+@test
+def each_pair_has_a_thread():
+    with pairs_of(4) as fe:
+        threads = set()
+        for pair in each_pair(fe):
+            before = switches(fe)
+            for _ in range(50):
+                ask(fe, NOOP, pair=pair)
+            after = switches(fe)
+            threads.add(max(after, key=lambda task: after[task] - before[task]))
+        equal(len(threads), 4, "threads")
+
+
+@test
+def pairs_do_not_wait_for_each_other():
+    with pairs_of(2, "--answer", "100=never", "--answer",
+                  "101=after:1500", num=4) as fe:
+        late = send(fe, 101)
+        send(fe, 100)
+        for _ in range(10):
+            check(ask(fe, NOOP, pair=1))
+        fe.rings[0].idle(0)
+        equal(fe.rings[0].wait(1), [(late, RESPONSE)])
+    # Nor for responses that find no buffer
+    with pairs_of(2, "--response-queue", "before") as fe:
+        send(fe)
+        check(fe.ask_queue(request(NOOP, 7, 9), pair=1)[0])
+        fe.rings[0].idle(0.05)
+
+
+@test
+def one_interrupt_for_a_batch_on_each_pair():
+    features = VERSION_1 | MULTI_QUEUE
+    with pairs_of(3, "--latency", "300000", features=features) as fe:
+        for pair in each_pair(fe):
+            fe.request_ring(pair).calls()
+            for i in range(32):
+                fe.submit(request(NOOP, i), pair=pair)
+            fe.request_ring(pair).kick()
+        for pair in each_pair(fe):
+            ring = fe.request_ring(pair)
+            ring.wait(32)
+            equal(ring.wait_call(), 1, "interrupts")
+
+
+@test
+def driver_without_pairs():
+    with pairs_of(2, "--events", "5", "--response-queue", "after",
+                  features=VERSION_1) as fe:
+        send(fe, pair=1)
+        fe.posted(pair=1)
+        resp, _ = fe.ask_queue(request(NOOP, 7, 9))
+        check(resp)
+        fill_event_ring(fe, 1)
+        fe.rings[2].wait(1)
+        for ring in fe.rings[3:]:
+            ring.idle(0)
+
+
+def flood(fe, pair, type_, payloads):
+    """Adds many requests, returns where their answers go."""
+    return [fe.submit(request(type_, i, 9, payload), pair=pair)[1]
+            for i, payload in enumerate(payloads)]
+
+
+def race(fe, *floods):
+    """Lets each pair do a (type, payloads), returns all answers by pair."""
+    answers = [flood(fe, pair, *work) for pair, work in enumerate(floods)]
+    for pair in each_pair(fe):
+        fe.request_ring(pair).kick()
+    for pair, offsets in enumerate(answers):
+        fe.request_ring(pair).wait(len(offsets))
+    return [[fe.response(offset) for offset in offsets] for offsets in answers]
+
+
+@test
+def pairs_share_the_model():
+    """A request finds another pair's request done as a whole, or not at all."""
+    size = 4064
+    write = (WRITE, [memory(0, size, bytes([i]) * size) for i in range(100)])
+    with pairs_of(3) as fe:
+        for _ in range(20):
+            _, _, reads = race(fe, write, write, (READ, [memory(0, size)] * 100))
+            for resp in reads:
+                equal(resp.payload[:size], resp.payload[:1] * size, "memory")
+        before = race(fe, *[(CONFIGURE, [struct.pack("<IIQ", 1, 0, value)
+                                         for value in range(first, 301, 3)])
+                            for first in (1, 2, 3)])
+        last = ask(fe, CONFIGURE, struct.pack("<IIQ", 1, 0, 0)).result
+        values = [resp.result for responses in before for resp in responses]
+        equal(sorted([*values, last]), list(range(301)), "values")
+        computed = race(fe, *[(COMPUTE, [struct.pack("<Q", 1)] * 100)] * 3)
+        times = [struct.unpack("<QQ", resp.payload[:16])[1]
+                 for responses in computed for resp in responses]
+        equal(sorted(times), list(range(100, 30001, 100)), "times")
+
+
+@test
+def one_pair_stops():
+    """What is pending in the others comes, and nothing in that one."""
+    def disable(fe):
+        fe.enable(3, False)
+
+    def base(fe):
+        assert fe.state(SET_VRING_BASE, 3, 2)
+
+    for stop in (disable, base):
+        with pairs_of(3, "--answer", "100=after:500") as fe:
+            heads = [send(fe, 100, pair=pair) for pair in each_pair(fe)]
+            for pair in each_pair(fe):
+                # This answer shows that the other request was taken
+                check(ask(fe, NOOP, pair=pair))
+            stop(fe)
+            for pair in (0, 2):
+                equal(fe.request_ring(pair).wait(1), [(heads[pair], RESPONSE)])
+                check(ask(fe, NOOP, pair=pair))
+            fe.rings[3].idle(0.2)
+            restart_all(fe)
+            for pair in each_pair(fe):
+                check(ask(fe, NOOP, pair=pair))
+
+
+@test
+def all_pairs_stop():
+    def features(fe):
+        fe.must(SET_FEATURES, struct.pack("=Q", fe.features))
+
+    def disable(fe):
+        for ring in fe.rings:
+            fe.enable(ring.index, False)
+
+    for args in ((), ("--poll", "0"), ("--response-queue", "before")):
+        for stop in (features, disable, lambda fe: fe.set_mem(),
+                     lambda fe: fe.must(RESET_OWNER)):
+            with pairs_of(3, "--latency", "200000,1000", *args) as fe:
+                for pair in each_pair(fe):
+                    for _ in range(20):
+                        fe.post(pair=pair)
+                        fe.submit(request(NOOP, 7, 9), pair=pair)
+                    fe.request_ring(pair).kick()
+                time.sleep(0.02)
+                stop(fe)
+                before = fe.mem[:]
+                for ring in fe.rings:
+                    ring.kick()
+                time.sleep(0.3)
+                fe.alive()
+                assert fe.mem[:] == before, "memory touched after the stop"
+
+
+@test
+def memory_table_changes_under_load():
+    for args in (("--latency", "100,1000"), ("--poll", "0"), ()):
+        with pairs_of(3, *args) as fe:
+            for _ in range(20):
+                for pair in each_pair(fe):
+                    flood(fe, pair, ECHO, [b"x"] * 100)
+                for pair in each_pair(fe):
+                    fe.request_ring(pair).kick()
+                fe.set_mem()
+                before = fe.mem[:]
+                for ring in fe.rings:
+                    ring.kick()
+                time.sleep(0.003)
+                assert fe.mem[:] == before, "memory touched after the stop"
+                restart_all(fe)
+            for pair in each_pair(fe):
+                check(ask(fe, ECHO, pair=pair))
+
+
+@test
+def messages_under_load():
+    """Slots that come and go, and messages, disturb no ring that runs."""
+    cut = MEMORY // 2
+    slot = bytes(8) + struct.pack("=QQQQ", GUEST + MEMORY, 4096,
+                                  USER + MEMORY, 0)
+    for args in ((), ("--poll", "0"), ("--response-queue", "after")):
+        with pairs_of(3, *args, cut=cut) as fe:
+            for _ in range(30):
+                for pair in each_pair(fe):
+                    for _ in range(50):
+                        fe.post(pair=pair)
+                    flood(fe, pair, ECHO, [b"x"] * 50)
+                for ring in fe.rings:
+                    ring.kick()
+                fe.must(ADD_MEM_REG, slot, [fe.memfd])
+                fe.get_config()
+                fe.must(REM_MEM_REG, slot)
+                ring = fe.request_ring(2)
+                fe.must(SET_VRING_CALL, struct.pack("=Q", ring.index),
+                        [ring.call_fd])
+                for pair in each_pair(fe):
+                    fe.request_ring(pair).wait(50)
+                    if "after" in args:
+                        fe.response_ring(pair).wait(50)
+
+
+@test
+def broken_ring_of_one_pair():
+    with pairs_of(3) as fe:
+        ring = fe.request_ring(1)
+        ring.expose(999)
+        ring.kick()
+        ring.wait_error()
+        fe.backend.logged("queue 3: descriptor number out of range")
+        for pair in (0, 2):
+            check(ask(fe, NOOP, pair=pair))
+        ring.reset()
+        fe.set_ring(ring)
+        check(ask(fe, NOOP, pair=1))
+
+
+@test
+def front_ends_with_pairs_one_after_another():
+    with backend("--queues", "16", "--latency", "20000", "--answer",
+                 "100=in-chain,after:0") as be:
+        folder = f"/proc/{be.process.pid}/fd"
+        before = len(os.listdir(folder))
+        for _ in range(3):
+            with FrontEnd(be.path) as fe:
+                fe.setup(pairs=16)
+                for pair in each_pair(fe):
+                    flood(fe, pair, NOOP, [b""] * 10)
+                    fe.request_ring(pair).kick()
+                fe.alive()
+        with FrontEnd(be.path) as fe:
+            fe.setup()
+            check(ask(fe, 100))
+        with FrontEnd(be.path) as fe:
+            fe.setup(pairs=16)
+            equal(len(os.listdir(folder)), before + 1 + 3 * 33, "descriptors")
+            check(ask(fe, 100, pair=15))
+
+
+@test
+def end_with_work_pending_on_pairs():
+    for args in (("--latency", "500000"), ("--poll", "0")):
+        with pairs_of(4, *args) as fe:
+            for pair in each_pair(fe):
+                flood(fe, pair, NOOP, [b""] * 50)
+                fe.request_ring(pair).kick()
+            fe.backend.stop()
+
+
+@test
+def silence_of_all_pairs():
+    with pairs_of(3, "--answer", "100=silence:1000") as fe:
+        start = time.monotonic()
+        check(ask(fe, 100, pair=1))
+        fe.request_ring(1).wait_call()
+        for pair in each_pair(fe):
+            send(fe, pair=pair)
+        for pair in each_pair(fe):
+            fe.request_ring(pair).idle(0.1)
+        for pair in each_pair(fe):
+            fe.request_ring(pair).wait(1)
+        took = time.monotonic() - start
+        assert took >= 1, f"silent for {took} s only"
+        check(ask(fe, NOOP, pair=2))
+
+
+@test
+def silence_of_all_pairs_until_reset():
+    with pairs_of(2, "--answer", "100=silence") as fe:
+        check(ask(fe, 100, pair=1))
+        for ring in fe.rings[:3]:
+            fe.enable(ring.index, False)
+            fe.enable(ring.index)
+        send(fe)
+        fe.rings[0].idle(0.2)
+        for ring in fe.rings:
+            fe.enable(ring.index, False)
+        restart_all(fe)
+        for pair in each_pair(fe):
+            check(ask(fe, NOOP, pair=pair))
+
+
 # Memory slots
 
 
@@ -1931,7 +2293,7 @@ def memory_slots():
         ring = pending_ring(fe)
         fe.must(ADD_MEM_REG, pad + fe.region(cut, MEMORY - cut), [fe.memfd])
         ring.wait(1)
-        fe.next_buffer = (cut - BUFFERS) // BUFFER
+        fe.next_buffer[0] = (cut - BUFFERS) // BUFFER
         check(ask(fe, NOOP))
         # A region that holds a pending response goes
         ring = pending_ring(fe)
@@ -2357,10 +2719,10 @@ def random_descriptors():
     """Whatever a guest puts into its rings, the daemon lives on."""
     seed = 12345
     with backend("--latency", "100", "--events", "1", "--response-queue",
-                 "alternate", "--answer", "0=in-chain") as be:
+                 "alternate", "--answer", "0=in-chain", "--queues", "3") as be:
         for _ in range(60):
             with FrontEnd(be.path) as fe:
-                fe.setup(num=16)
+                fe.setup(num=16, pairs=3)
                 for ring in fe.rings:
                     for i in range(16):
                         seed = seed * 6364136223846793005 + 1 & (1 << 64) - 1
@@ -2380,10 +2742,10 @@ def random_descriptors():
 def random_messages():
     """Whatever a front-end sends, the daemon lives on."""
     seed = 54321
-    with backend() as be:
+    with backend("--queues", "3") as be:
         for _ in range(20):
             with FrontEnd(be.path) as fe:
-                fe.setup(num=16)
+                fe.setup(num=16, pairs=3)
                 for _ in range(50):
                     seed = seed * 6364136223846793005 + 1 & (1 << 64) - 1
                     word = seed >> 20
