@@ -90,6 +90,8 @@ struct sst_fake_job {
  * @reset_at: when the device was reset last while it had virtqueues, in jiffies
  * @stopped: completed each time that this happens
  * @ready: completed each time that the device is told that its driver is ready
+ * @max_queues: pairs of queues that the device speaks of at the next probe, whatever
+ *	virtqueues it has
  * @ring_size: size of the request queue at the next start
  * @find_vqs_error: what finding the virtqueues gives
  * @finalize_error: what the negotiation of features gives
@@ -127,6 +129,7 @@ struct sst_fake {
 	unsigned long reset_at;
 	struct completion stopped;
 	struct completion ready;
+	unsigned int max_queues;
 	unsigned int ring_size;
 	int find_vqs_error;
 	int finalize_error;
@@ -172,9 +175,9 @@ static struct sst_fake *to_sst_fake(struct virtio_device *vdev)
 static void sst_fake_get(struct virtio_device *vdev, unsigned int offset, void *buf,
 			 unsigned int len)
 {
-	static const struct sst_config config = {
+	const struct sst_config config = {
 		.version = cpu_to_le32(SST_WIRE_VERSION),
-		.max_queues = cpu_to_le64(1),
+		.max_queues = cpu_to_le64(to_sst_fake(vdev)->max_queues),
 	};
 
 	memcpy(buf, (const void *)&config + offset, len);
@@ -221,7 +224,8 @@ static void sst_fake_reset(struct virtio_device *vdev)
 
 static u64 sst_fake_get_features(struct virtio_device *vdev)
 {
-	return BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(SST_F_ECHO);
+	return BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(SST_F_ECHO) |
+	       BIT_ULL(SST_F_MULTI_QUEUE);
 }
 
 static int sst_fake_finalize_features(struct virtio_device *vdev)
@@ -790,6 +794,7 @@ static int sst_fake_init(struct kunit *test)
 	sst_fake_job_init(&fake->reader, fake);
 	sst_fake_job_init(&fake->stopper, fake);
 	fake->ops = sst_fake_ops;
+	fake->max_queues = 1;
 	fake->ring_size = SST_FAKE_RING_SIZE;
 	fake->vdev.dev.parent = parent;
 	test->priv = fake;
@@ -1281,6 +1286,24 @@ static void sst_test_ring_size(struct kunit *test)
 	}
 }
 
+/* A device that speaks of more pairs of queues than it has is used with one. */
+static void sst_test_fewer_queues(struct kunit *test)
+{
+	static const unsigned int numbers[] = { 0, 1, 2, UINT_MAX };
+	struct sst_fake *fake = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
+		fake->max_queues = numbers[i];
+		sst_fake_plug(test);
+		KUNIT_EXPECT_EQ(test, sst_fake_device(fake)->nr_queues, 1);
+		sst_fake_expect_service(test, fake);
+		sst_fake_unplug(fake);
+		sst_fake_close(&fake->file);
+		sst_fake_close(&fake->blocking);
+	}
+}
+
 /* What the device has of a closed file, or too late, does not take room for ever. */
 static void sst_test_reset_makes_room(struct kunit *test)
 {
@@ -1364,6 +1387,7 @@ static struct kunit_case sst_device_test_cases[] = {
 	KUNIT_CASE_SLOW(sst_test_reset_due_after_start),
 	KUNIT_CASE_SLOW(sst_test_timeout_after_reset),
 	KUNIT_CASE(sst_test_ring_size),
+	KUNIT_CASE(sst_test_fewer_queues),
 	KUNIT_CASE(sst_test_reset_makes_room),
 	KUNIT_CASE(sst_test_inboxes),
 	KUNIT_CASE(sst_test_surprise_removal),
