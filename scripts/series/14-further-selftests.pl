@@ -8,14 +8,15 @@ files('Documentation/userspace-api/virtio_sst_states.rst', map { "$tests/$_" } q
 	reset_test.c
 	response_test.c
 	state_test.c
+	uring_test.c
 ));
 functions("$tests/sst_test.h", qw(file_set file_set_timeout file_set_limit file_cancel sst_fill_queue));
 paragraphs("$tests/sst_test.h", '/\* Settings of an open file, and');
-replace("$tests/Makefile", 'file_test ioctl_test lifecycle_test reset_test response_test state_test',
+replace("$tests/Makefile", 'file_test ioctl_test lifecycle_test reset_test response_test state_test uring_test',
 	'file_test lifecycle_test');
 lines("$tests/Makefile", '^TEST_GEN_PROGS_EXTENDED');
 replace("$tests/Makefile", 'ledger.sh module.sh', 'module.sh');
 replace("$tests/.gitignore", "/$_\n", '') for qw(
-	ioctl_test ledger reset_test response_test state_test
+	ioctl_test ledger reset_test response_test state_test uring_test
 );
 paragraphs('Documentation/userspace-api/virtio_sst.rst', 'Documentation/userspace-api/virtio_sst_states.rst has');
