@@ -115,6 +115,9 @@ static void arm_timer(struct requestq *q)
 {
 	uint64_t due = heap_due(&q->heap);
 
+	if (due == q->timer_due)
+		return;
+	q->timer_due = due;
 	timer_set(q->timer.fd, due == PENDING_NEVER ? 0 : due);
 }
 
@@ -443,6 +446,7 @@ static void timer_ready(struct watch *watch)
 	struct requestq *q = container_of(watch, struct requestq, timer);
 
 	timer_read(watch->fd);
+	q->timer_due = PENDING_NEVER;
 	requestq_wake(q);
 }
 
@@ -473,6 +477,7 @@ int requestq_init(struct requestq *q)
 	q->kick.fd = -1;
 	q->kick.ready = kick_ready;
 	q->timer.ready = timer_ready;
+	q->timer_due = PENDING_NEVER;
 	init_responses(q);
 	return loop_add(q->loop, &q->timer, fd);
 }
@@ -514,6 +519,7 @@ void requestq_stop(struct requestq *q)
 		return;
 	loop_remove(q->loop, &q->kick);
 	timer_set(q->timer.fd, 0);
+	q->timer_due = PENDING_NEVER;
 	responseq_drop(&q->responses);
 	if (q->heap.nr)
 		log_debug("%u requests dropped", q->heap.nr);

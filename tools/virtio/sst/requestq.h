@@ -51,6 +51,7 @@ struct requestq_options {
  * @ring: the ring, NULL while it does not run
  * @kick: the driver's kicks
  * @timer: expires when the next answer is due
+ * @timer_due: when that is, PENDING_NEVER when it is off
  * @chain: the chain just taken
  * @heap: requests for which something is due later
  * @nr_held: chains that were taken and not given back
@@ -75,6 +76,7 @@ struct requestq {
 	struct vu_ring *ring;
 	struct watch kick;
 	struct watch timer;
+	uint64_t timer_due;
 	struct virtq_chain chain;
 	struct heap heap;
 	uint32_t nr_held;
