@@ -113,17 +113,25 @@ static void sst_aio_start_waiting(struct sst_aio *aio, struct sst_aio_queue *que
 		add_wait_queue(&aio->file->wait, &queue->wait);
 }
 
+/* With the lock: when it returns, nobody is in the middle of a wake-up any more. */
+static void sst_aio_leave(struct wait_queue_head *head, struct wait_queue_entry *wait)
+{
+	spin_lock_irq(&head->lock);
+	list_del_init(&wait->entry);
+	spin_unlock_irq(&head->lock);
+}
+
 /* A wake-up that was used up may be for a reader who sleeps. */
 static void sst_aio_stop_waiting(struct sst_aio *aio, struct sst_aio_queue *queue)
 {
 	struct sst_file *file = aio->file;
 
 	if (!sst_aio_is_read(aio, queue)) {
-		finish_wait(&file->wait, &queue->wait);
+		sst_aio_leave(&file->wait, &queue->wait);
 		return;
 	}
 
-	finish_wait(&file->readers, &queue->wait);
+	sst_aio_leave(&file->readers, &queue->wait);
 	if (sst_may_read(file))
 		wake_up_interruptible(&file->readers);
 }
