@@ -148,8 +148,9 @@ int sst_fill(struct sst_file *file, struct list_head *batch, struct iov_iter *fr
  */
 ssize_t sst_write(struct sst_file *file, struct iov_iter *from, unsigned int how)
 {
-	size_t size = min(iov_iter_count(from), sizeof(struct sst_request));
-	unsigned int n = sst_requests_in(iov_iter_count(from));
+	size_t bytes = iov_iter_count(from);
+	size_t size = min(bytes, sizeof(struct sst_request));
+	unsigned int n = sst_requests_in(bytes);
 	LIST_HEAD(batch);
 	int ret;
 
@@ -168,6 +169,9 @@ ssize_t sst_write(struct sst_file *file, struct iov_iter *from, unsigned int how
 
 	ret = sst_submit(file, &batch, how);
 	sst_unclaim(file, &batch);
+	/* Who tries again later has to find them. */
+	if (ret == -EAGAIN)
+		iov_iter_revert(from, bytes - iov_iter_count(from));
 
 	return ret < 0 ? ret : ret * size;
 }
