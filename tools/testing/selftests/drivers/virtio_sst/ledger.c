@@ -8,6 +8,8 @@
  * With a command to disturb them, the processes go on until it ends, and requests
  * may end with an error of the driver.
  */
+#define _GNU_SOURCE
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -36,6 +38,8 @@ struct options {
 	bool nonblock;
 	bool transactions;	/* some requests are made in one call */
 	bool cancels;		/* requests are cancelled all the time */
+	bool slots;		/* some requests are in shared slots, several in one call */
+	bool hops;		/* processes go from CPU to CPU */
 	const char *command;	/* what goes on meanwhile */
 };
 
@@ -59,6 +63,9 @@ struct worker {
 	unsigned int open;	/* of this process, without an answer so far */
 	unsigned int first_open;	/* entries before it have no open file */
 	int fd;
+	unsigned int first_slot;	/* of depth ones that are this process's */
+	struct sst_slot_setup setup;
+	char *memory;		/* of all slots of the open file, if it has any */
 };
 
 static unsigned int next_random(struct worker *w)
@@ -188,6 +195,87 @@ static void transact(struct worker *w, struct sst_request *req, struct sst_respo
 		check(w, resp);
 }
 
+/* What a response in a slot would be elsewhere */
+static void take_from_slot(const struct worker *w, const struct sst_slot_response *from,
+			   struct sst_response *resp)
+{
+	resp->status = htole32(from->status);
+	resp->flags = htole32(from->flags);
+	resp->request_id = htole64(from->request_id);
+	resp->user_data = htole64(from->user_data);
+	memcpy(resp->payload, w->memory + from->index * w->setup.slot_size +
+	       w->setup.response_offset, SST_PAYLOAD_SIZE);
+}
+
+static void fill_slot(const struct worker *w, struct sst_slot_request *to, unsigned int index,
+		      uint64_t id, unsigned int type)
+{
+	*to = (struct sst_slot_request){ .type = type, .user_data = id, .index = index };
+	memset(w->memory + index * w->setup.slot_size, pattern(id), SST_PAYLOAD_SIZE);
+}
+
+/* Make @n requests in slots in one call, any of which may be the device's still. */
+static void transact_slots(struct worker *w, struct sst_response *resp, unsigned int n)
+{
+	uint64_t first = (uint64_t)w->number * w->options->requests + w->sent;
+	struct sst_slot_request request[n];
+	struct sst_slot_response response[n];
+	struct sst_slot_transaction t = {
+		.requests = (uintptr_t)request,
+		.responses = (uintptr_t)response,
+		.nr = n,
+	};
+	unsigned int skip = next_random(w), i;
+	int ret;
+
+	for (i = 0; i < n; i++) {
+		fill_slot(w, &request[i], w->first_slot + (skip + i) % w->options->depth,
+			  first + i, i ? SST_REQUEST_ECHO : pick_type(w));
+		__atomic_store_n(&w->ledger->entry[first + i], ENTRY_SENT, __ATOMIC_SEQ_CST);
+	}
+	ret = ioctl(w->fd, SST_IOCTL_TRANSACT_SLOTS, &t);
+	if (ret < 0 && errno != EBUSY && errno != EAGAIN && errno != ENOBUFS)
+		give_up(w, strerror(errno));
+	if (ret < 0) {
+		for (i = 0; i < n; i++)
+			__atomic_store_n(&w->ledger->entry[first + i], ENTRY_NONE,
+					 __ATOMIC_SEQ_CST);
+		return;
+	}
+	if (ret != n)
+		give_up(w, "odd number of responses");
+	__atomic_add_fetch(&w->ledger->sent, n, __ATOMIC_SEQ_CST);
+	w->sent += n;
+	for (i = 0; i < n; i++) {
+		take_from_slot(w, &response[i], resp);
+		if (response[i].user_data != first + i || response[i].index != request[i].index)
+			complain(w, "response of another request", first + i);
+		else
+			check(w, resp);
+	}
+}
+
+/* Returns 0, or -1 and errno is set. */
+static int set_up_slots(struct worker *w, unsigned int nr)
+{
+	w->setup = (struct sst_slot_setup){ .nr = nr };
+	if (ioctl(w->fd, SST_IOCTL_SETUP_SLOTS, &w->setup))
+		return -1;
+	w->memory = mmap(NULL, w->setup.size, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
+	return w->memory == MAP_FAILED ? -1 : 0;
+}
+
+/* Change to any CPU, with whatever is in flight. */
+static void hop(struct worker *w)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(next_random(w) % sysconf(_SC_NPROCESSORS_ONLN), &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		give_up(w, strerror(errno));
+}
+
 /* Cancel all of the open file, or one that is perhaps in flight. */
 static void cancel(struct worker *w)
 {
@@ -219,6 +307,15 @@ static void receive_some(struct worker *w, struct sst_response *resp, unsigned i
 	w->open -= i;
 }
 
+/* Open a file of the process's own. Returns 0, or -1 and errno is set. */
+static int open_own(struct worker *w)
+{
+	w->fd = sst_open(O_RDWR | (w->options->nonblock ? O_NONBLOCK : 0));
+	if (w->fd < 0)
+		return -1;
+	return w->options->slots ? set_up_slots(w, w->options->depth) : 0;
+}
+
 /* Close the file with what it has in flight, and open another one. */
 static void reopen(struct worker *w)
 {
@@ -226,6 +323,8 @@ static void reopen(struct worker *w)
 	unsigned int sent;
 	unsigned int i;
 
+	if (w->memory)
+		munmap(w->memory, w->setup.size);
 	close(w->fd);
 	for (i = w->first_open; i < w->sent; i++) {
 		sent = ENTRY_SENT;
@@ -236,8 +335,7 @@ static void reopen(struct worker *w)
 	}
 	w->first_open = w->sent;
 	w->open = 0;
-	w->fd = sst_open(O_RDWR | (w->options->nonblock ? O_NONBLOCK : 0));
-	if (w->fd < 0)
+	if (open_own(w))
 		give_up(w, strerror(errno));
 }
 
@@ -283,6 +381,8 @@ static void work(struct worker *w)
 			break;
 		if (left && w->options->transactions && next_random(w) % 4 == 0)
 			transact(w, req, resp);
+		else if (left && w->options->slots && next_random(w) % 3 == 0)
+			transact_slots(w, resp, 1 + next_random(w) % left);
 		else if (left && (!w->open || next_random(w) % 2))
 			send_some(w, req, 1 + next_random(w) % left);
 		else
@@ -291,28 +391,24 @@ static void work(struct worker *w)
 			cancel(w);
 		if (w->options->closes && next_random(w) % 64 == 0)
 			reopen(w);
+		if (w->options->hops && next_random(w) % 8 == 0)
+			hop(w);
 	}
 	free(resp);
 	free(req);
 }
 
-static void worker(const struct options *o, struct ledger *ledger,
-		   unsigned int number, int shared_fd)
+/* What all share is in @w already, if there is such. */
+static void worker(struct worker *w, unsigned int number)
 {
-	struct worker w = {
-		.options = o,
-		.ledger = ledger,
-		.number = number,
-		.random = o->seed * 2654435761U + number,
-		.fd = shared_fd,
-	};
-
-	if (!o->shared)
-		w.fd = sst_open(O_RDWR | (o->nonblock ? O_NONBLOCK : 0));
-	if (w.fd < 0)
-		complain(&w, strerror(errno), 0);
+	w->number = number;
+	w->random = w->options->seed * 2654435761U + number;
+	if (w->options->shared)
+		w->first_slot = number * w->options->depth;
+	if (!w->options->shared && open_own(w))
+		complain(w, strerror(errno), 0);
 	else
-		work(&w);
+		work(w);
 	_exit(0);
 }
 
@@ -357,9 +453,10 @@ static void on_stuck(int number)
 static int print_usage(void)
 {
 	fprintf(stderr,
-		"usage: ledger [-p PROCESSES] [-n REQUESTS] [-d DEPTH] [-r SEED] [-sictbokw]\n"
+		"usage: ledger [-p PROCESSES] [-n REQUESTS] [-d DEPTH] [-r SEED] [-sictbokmaw]\n"
 		"-s one shared file, -i interrupted, -c closes, -t time-outs, -b nonblocking,\n"
-		"-o some requests in one call, -k cancels, -w COMMAND what goes on meanwhile\n");
+		"-o some requests in one call, -k cancels, -m some in slots, -a on any CPU\n"
+		"-w COMMAND what goes on meanwhile\n");
 	return 2;
 }
 
@@ -367,7 +464,7 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "p:n:d:r:sictbokw:")) != -1) {
+	while ((c = getopt(argc, argv, "p:n:d:r:sictbokmaw:")) != -1) {
 		switch (c) {
 		case 'p':
 			o->processes = atoi(optarg);
@@ -402,6 +499,12 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'k':
 			o->cancels = true;
 			break;
+		case 'm':
+			o->slots = true;
+			break;
+		case 'a':
+			o->hops = true;
+			break;
 		case 'w':
 			o->command = optarg;
 			break;
@@ -409,15 +512,18 @@ static int parse(int argc, char **argv, struct options *o)
 			return print_usage();
 		}
 	}
+	/* A call about slots does not tell whether it was interrupted before or after. */
+	if (o->slots && o->signals)
+		return print_usage();
 	return o->processes && o->requests && o->depth && optind == argc ? 0 : print_usage();
 }
 
 int main(int argc, char **argv)
 {
 	struct options o = { .processes = 4, .requests = 1000, .depth = 8, .seed = 1 };
+	struct worker w = { .options = &o, .fd = -1 };
 	struct ledger *ledger;
 	unsigned int i;
-	int fd = -1;
 
 	if (parse(argc, argv, &o))
 		return 2;
@@ -429,16 +535,17 @@ int main(int argc, char **argv)
 		perror("ledger");
 		return 1;
 	}
+	w.ledger = ledger;
 	if (o.shared) {
-		fd = sst_open(O_RDWR | (o.nonblock ? O_NONBLOCK : 0));
-		if (fd < 0) {
+		w.fd = sst_open(O_RDWR | (o.nonblock ? O_NONBLOCK : 0));
+		if (w.fd < 0 || (o.slots && set_up_slots(&w, o.processes * o.depth))) {
 			perror(sst_device());
 			return 1;
 		}
 	}
 	for (i = 0; i < o.processes; i++)
 		if (!fork())
-			worker(&o, ledger, i, fd);
+			worker(&w, i);
 	signal(SIGALRM, on_stuck);
 	if (o.command) {
 		if (system(o.command)) {
