@@ -85,8 +85,15 @@ static inline const char *sst_name(void)
 	return strrchr(sst_device(), '/') + 1;
 }
 
+static inline int sst_attr_set(const char *name, const char *text);
+
+/* With SST_BUSY_POLL the device is polled for so many microseconds. */
 static inline int sst_open(int flags)
 {
+	const char *us = getenv("SST_BUSY_POLL");
+
+	if (us)
+		sst_attr_set("busy_poll_us", us);
 	return open(sst_device(), flags | O_CLOEXEC);
 }
 
