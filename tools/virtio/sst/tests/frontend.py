@@ -412,7 +412,7 @@ class FrontEnd:
         return offset
 
     def submit(self, data, cuts_out=(), cuts_in=(), indirect=False,
-               room=RESPONSE, pair=0):
+               room=RESPONSE, pair=0, publish=True):
         """Adds one request, returns (head, offset of the response)."""
         offset = self.buffer(pair)
         answer = offset + 0x1800
@@ -420,7 +420,7 @@ class FrontEnd:
         segs = split(GUEST + offset, len(data), cuts_out, 0)
         segs += split(GUEST + answer, room, cuts_in, F_WRITE)
         table = offset + 0x3000 if indirect else None
-        return self.request_ring(pair).add(segs, table), answer
+        return self.request_ring(pair).add(segs, table, publish), answer
 
     def response(self, offset):
         return Response(self.mem[offset:offset + RESPONSE])

@@ -587,13 +587,19 @@ def batch():
 # Notifications
 
 
+def submit_batch(fe, nr, pair=0):
+    """Adds requests that the device finds all at once, even if it looks before."""
+    for i in range(nr):
+        fe.submit(request(NOOP, i), pair=pair, publish=False)
+    fe.request_ring(pair).publish()
+
+
 @test
 def one_interrupt_for_a_batch():
     with Device("--latency", "200000", features=VERSION_1) as fe:
         ring = fe.rings[0]
         ring.calls()
-        for i in range(32):
-            fe.submit(request(NOOP, i))
+        submit_batch(fe, 32)
         ring.kick()
         ring.wait(32)
         equal(ring.wait_call(), 1, "interrupts")
@@ -1056,8 +1062,7 @@ def response_queue_one_interrupt_for_a_batch():
                 features=VERSION_1) as fe:
         for _ in range(32):
             fe.post()
-        for i in range(32):
-            fe.submit(request(NOOP, i))
+        submit_batch(fe, 32)
         for ring in fe.rings:
             ring.calls()
         fe.rings[0].kick()
@@ -2033,8 +2038,7 @@ def one_interrupt_for_a_batch_on_each_pair():
     with pairs_of(3, "--latency", "300000", features=features) as fe:
         for pair in each_pair(fe):
             fe.request_ring(pair).calls()
-            for i in range(32):
-                fe.submit(request(NOOP, i), pair=pair)
+            submit_batch(fe, 32, pair)
             fe.request_ring(pair).kick()
         for pair in each_pair(fe):
             ring = fe.request_ring(pair)
