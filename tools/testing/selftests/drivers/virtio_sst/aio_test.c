@@ -555,7 +555,8 @@ TEST_F(aio, several_in_one_call)
 	for (i = 0; i < 2; i++) {
 		sst_prepare(&self->a.req[i], SST_REQUEST_ECHO, i);
 		prepare(&self->a.call[i], IOCB_CMD_PREAD, self->a.fd, &self->a.resp[i], RESP, i);
-		prepare(&self->a.call[2 + i], IOCB_CMD_PWRITE, self->a.fd, &self->a.req[i], REQ, 2 + i);
+		prepare(&self->a.call[2 + i], IOCB_CMD_PWRITE, self->a.fd, &self->a.req[i], REQ,
+			2 + i);
 	}
 	ASSERT_EQ(4, io_submit(self->a.ctx, 4, calls));
 	for (i = 0; i < 4; i++) {
