@@ -17,6 +17,7 @@ ifneq ($(KERNELRELEASE),)
 
 export CONFIG_VIRTIO_SST := m
 obj-m += drivers/virtio/
+obj-$(CONFIG_VIRTIO_SST_FLOOR) += tools/virtio/sst/bench/floor/
 subdir-ccflags-y += -I$(sst-top)/include -I$(sst-top)/include/uapi
 
 # What older kernels need.
