@@ -11,7 +11,8 @@
 #   set_own_option  takes the value $2 of one of its options $1
 #   provide_kernel  fetches or builds the kernel, and sets $build to the folder
 #                   that keeps the module's builds for it
-#   make_modules    builds the modules in $1, a copy of the sources inside $build;
+#   make_modules    builds the modules in $1, a copy of the sources inside $build, with
+#                   $floor as an argument of make;
 #                   not called if provide_kernel has set $built_module to the file
 #                   of a module that was built already
 #   start_guest     starts the guest with start(), its log going to $run/log and
@@ -32,15 +33,16 @@ report_pattern+='|DEBUG_LOCKS_WARN_ON|general protection'
 allowed_pattern='^$'
 
 cpus=2 mem=512M pin='' virtio_id=4162 load_module=yes module_args='' timeout=300 log=''
-built_module='' backends=() backend_needs='' sockets=() jobs=() build='' building='' output=''
+built_module='' backends=() backend_needs='' floor='' guest_options=() sockets=() jobs=() build='' building='' output=''
 own_flags='' own_options=''
-readonly common_options='--cpus --mem --backend --socket --virtio-id --module-args --timeout --log'
+readonly common_options='--cpus --mem --backend --socket --guest-option --virtio-id --module-args --timeout --log'
 readonly with_script='setpriv --pdeathsig KILL --'
 
 parse_options() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--no-module) load_module= ;;
+		--floor) floor=CONFIG_VIRTIO_SST_FLOOR=m ;;
 		-h | --help) usage && exit ;;
 		--) shift && break ;;
 		*)
@@ -52,7 +54,7 @@ parse_options() {
 				shift
 			else
 				wrong_usage "unknown option $1; accepted: $own_options $own_flags $common_options" \
-					"--no-module --help, then -- COMMAND"
+					"--no-module --floor --help, then -- COMMAND"
 			fi
 			;;
 		esac
@@ -84,6 +86,7 @@ set_option() {
 		listens "$2" || wrong_usage "--socket $2: nobody listens there"
 		sockets+=("$(realpath -- "$2")")
 		;;
+	--guest-option) guest_options+=("$2") ;;
 	--module-args) module_args=$2 ;;
 	--mem) mem=$2 ;;
 	--log) log=$2 ;;
@@ -136,7 +139,7 @@ clean_up() {
 # Prints what of the folder $1 the modules are built from, NUL-terminated.
 module_sources() {
 	(cd "$1" && find . -regextype egrep ! -name '*.mod.c' \
-		-regex '\./(Makefile|(drivers|include|dkms)/(.*\.[ch]|(.*/)?(Makefile|Kbuild)))' -print0)
+		-regex '\./(Makefile|(drivers|include|dkms|tools/virtio/sst/bench/floor)/(.*\.[ch]|(.*/)?(Makefile|Kbuild)))' -print0)
 }
 
 # Builds the modules from a copy of the sources, so that each kernel and each

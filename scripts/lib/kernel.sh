@@ -135,16 +135,20 @@ kernel_source() {
 	echo "$tree"
 }
 
-# Prints the configuration that variant $2 of kernel $1 asks for, sorted.
+# Prints the configuration that variant $2 of kernel $1 asks for, sorted. Of options that
+# are there twice, the last one counts.
 config_fragment() {
-	local part parts=common
+	local part parts=
 	case $2 in
-	kasan) parts='common kasan' ;;
-	lockdep) parts='common kasan lockdep' ;;
+	kasan) parts=kasan ;;
+	lockdep) parts='kasan lockdep' ;;
+	bench) parts='bench single' ;;
+	bench-smp) parts=bench ;;
+	bench-locks) parts='bench locks' ;;
 	esac
-	for part in $parts "$1"; do
+	for part in common "$1" $parts; do
 		! [ -e "$kernel_configs/$part.config" ] || grep '^CONFIG_' "$kernel_configs/$part.config"
-	done | sort
+	done | awk -F = '{ line[$1] = $0 } END { for (option in line) print line[option] }' | sort
 }
 
 # Ends the script if the configuration in the build folder $1 lacks something
