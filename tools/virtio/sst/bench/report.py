@@ -249,7 +249,9 @@ class Results:
     def peer(self, peer, interface, rate_target):
         self.add(f"write + read against {peer}, p50", "us", "<= 0.8", lambda: (
             self.m.median("p50", "sleeping", "sst", "write-read"),
-            self.m.median("p50", "sleeping", peer, interface), {}))
+            self.m.median("p50", "sleeping", peer, interface),
+            {"one_call": self.m.median("p50", "sleeping", "sst", "ioctl"),
+             "limit": self.m.limit("p50", "sleeping", "write-read")}))
         self.add(f"32 in flight against {peer}", "requests/s", rate_target, lambda: (
             self.m.median("rate", "sleeping", "sst", "write-read", 32),
             self.m.median("rate", "sleeping", peer, interface, 32), {}))
