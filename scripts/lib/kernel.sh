@@ -66,14 +66,22 @@ short_hash() {
 	sha256sum | cut -c1-12
 }
 
-# Prints the hash of all patches that test kernels get.
+# Prints the patches that kernel $1 gets: those of all kernels, and its own.
+patches_of() {
+	local patch
+	for patch in "$kernel_patches"/*.patch "$kernel_patches/$1"/*.patch; do
+		[ ! -e "$patch" ] || echo "$patch"
+	done
+}
+
+# Prints the hash of the patches that kernel $1 gets.
 patches_hash() {
-	cat "$kernel_patches"/*.patch | short_hash
+	patches_of "$1" | xargs -d '\n' cat | short_hash
 }
 
 # Prints the newest cached source of kernel $1, or nothing.
 cached_source() {
-	find "$cache/source" -maxdepth 1 -name "$1_*_$(patches_hash)" | sort -V | tail -n 1
+	find "$cache/source" -maxdepth 1 -name "$1_*_$(patches_hash "$1")" | sort -V | tail -n 1
 }
 
 # Removes what is like $1_* in the cache but is not $2 and was not used for a day,
@@ -82,13 +90,13 @@ prune_cache() {
 	${3-} find "${1%/*}" -maxdepth 1 -name "${1##*/}_*" ! -path "$2" -mmin +1440 -exec rm -rf {} +
 }
 
-# Unpacks the kernel source package $1 into the folder $2 and patches it.
+# Unpacks the package $1 with the source of kernel $3 into the folder $2 and patches it.
 unpack_source() {
 	local patch
 	mkdir "$2"
 	dpkg-deb --fsys-tarfile "$1" | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
 		tar -xJ -C "$2" --strip-components=1
-	for patch in "$kernel_patches"/*.patch; do
+	patches_of "$3" | while read -r patch; do
 		patch -s -p1 -d "$2" <"$patch" || die "${patch##*/} does not apply to $1"
 	done
 }
@@ -106,12 +114,12 @@ fetch_source() {
 	case $version in
 	'' | '(none)') die "no suite has $package: $list" ;;
 	esac
-	tree=$cache/source/$1_${version}_$(patches_hash)
+	tree=$cache/source/$1_${version}_$(patches_hash "$1")
 	if [ ! -d "$tree" ]; then
 		say "fetching and unpacking $package $version"
 		(cd "$part" && private_apt "$part" apt-get download "$package=$version") >"$part/log" 2>&1 ||
 			die "$(tail -n 3 "$part/log")"
-		unpack_source "$part/$package"_*.deb "$part/tree"
+		unpack_source "$part/$package"_*.deb "$part/tree" "$1"
 		touch "$part/tree"
 		mv "$part/tree" "$tree"
 	fi
