@@ -587,8 +587,9 @@ struct sst_uring_transact {
  * and writing), -EFAULT, -EINVAL (a number or size out of range, a flag or reserved
  * field that is not 0, a ring without entries of 128 bytes), -EMSGSIZE, -ENODEV (the
  * device is gone), -EOPNOTSUPP (a ring with IORING_SETUP_IOPOLL, and the device is not
- * polled), -ECANCELED (the ring is going away), or as write(): -EAGAIN (only with
- * O_NONBLOCK), -EINTR, -EIO, -ENOMEM.
+ * polled), -ECANCELED (the ring goes away; or the thread that submitted the command has
+ * ended, and the responses can be read), or as write(): -EAGAIN (only with O_NONBLOCK),
+ * -EINTR, -EIO, -ENOMEM.
  */
 #define SST_URING_CMD_TRANSACT	_IOWR(SST_IOCTL_TYPE, 0x10, struct sst_uring_transact)
 
