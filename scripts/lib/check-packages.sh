@@ -130,7 +130,9 @@ upgrades() {
 
 # Builds and installs the module without the packages, for the kernels of the system $1.
 installs_with_make() {
-	copy_module "$work/with-make-$suite" && as_root cp -r "$work/with-make-$suite" "$1/tmp/module" &&
+	local copy=$work/with-make
+	rm -rf "$copy"
+	copy_module "$copy" && cp -r "$top/tools" "$copy" && as_root cp -r "$copy" "$1/tmp/module" &&
 		in_system "$1" sh -e -c 'cd /tmp/module
 			for kernel in /lib/modules/*; do
 				make -s KDIR="$kernel/build" install
