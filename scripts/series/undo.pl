@@ -21,6 +21,8 @@ sub edit {
 	local $_ = <$in>;
 	close($in);
 	$change->() or die "$step: $file has no $what\n";
+	# What was before the last thing of a file is the last now.
+	s{\n+\z}{\n};
 	open($out, '>', "$tree/$file") or die "$step: $file: $!\n";
 	print $out $_;
 	close($out) or die "$step: $file: $!\n";
