@@ -63,7 +63,15 @@ static bool config_set(struct vu_dev *vu, uint32_t offset, uint32_t size)
 	return false;
 }
 
+/* There is one thread, and nothing to pause. */
+static void pause_threads(struct vu_dev *vu)
+{
+	(void)vu;
+}
+
 static const struct vu_ops peer_ops = {
+	.pause = pause_threads,
+	.resume = pause_threads,
 	.ring_start = ring_start,
 	.ring_stop = ring_stop,
 	.config_get = config_get,
