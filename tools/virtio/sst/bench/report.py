@@ -80,7 +80,7 @@ def trace_file(folder, name):
     """The path of a trace, and the row of what was measured meanwhile"""
     path = os.path.join(folder, "traces", name)
     if not os.path.exists(path + ".trace"):
-        raise Missing("the guest's kernel has no such tracepoints, or was not asked")
+        raise Missing("the guest's kernel has no tracepoints of allocations")
     with open(path + ".json", encoding="utf-8") as file:
         row = json.loads(file.readline())
     if "error" in row:
@@ -161,27 +161,6 @@ def request_memory(folder):
     return (long.bytes - short.bytes) / slots
 
 
-def shared_locks(folder):
-    """Locks of the driver that several processes take for each of their requests"""
-    path, row = trace_file(folder, "locks")
-    if row["pairs"] < row["processes"]:
-        raise Missing("the device has too few pairs of queues")
-    least = row["n"] / row["processes"] / 2
-    taken = {}
-    event = r"^ *bench-(\d+) +\[\d+\] +(\S+) .*: lock_acquire: (\w+) (?!read|try read)(.*)"
-    for match, stack in trace_events(path, event):
-        # Interrupts come to whoever runs.
-        callers = [frame for frame in stack if not re.search("lock|wake|trace|mutex", frame)]
-        if "h" in match[2].lower() or not callers or not ours(callers[0]):
-            continue
-        process, lock = match[1], (match[3], match[4])
-        counts = taken.setdefault(lock, {})
-        counts[process] = counts.get(process, 0) + 1
-    shared = sorted(name for (_, name), counts in taken.items()
-                    if sum(count >= least for count in counts.values()) > 1)
-    return len(shared), None, {"locks": shared}
-
-
 class Results:
     """The rows of results.json."""
 
@@ -243,8 +222,14 @@ class Results:
         return max(own.values()), None, {"by_interface": own, "of_the_ring": ring}
 
     def pairs(self):
-        return (self.m.median("rate", "pairs", "sst", "write-read", 32, processes=4),
-                self.m.median("rate", "processes", "sst", "write-read", 32, processes=4), {})
+        pairs = self.m.median("pairs", "processes", "pairs", "write-read", 32, processes=4)
+        if pairs < 4:
+            raise Missing(f"the device has {pairs} pairs of queues in use")
+        # That some wait for others now and then is what is to be seen: the mean counts.
+        (value, reference), (usual, usual_reference) = (
+            [self.m.median(key, "processes", label, "write-read", 32, processes=4)
+             for label in ("pairs", "sst")] for key in ("mean_rate", "rate"))
+        return value, reference, {"usual": usual, "usual_reference": usual_reference}
 
     def peer(self, peer, interface, rate_target):
         self.add(f"write + read against {peer}, p50", "us", "<= 0.8", lambda: (
@@ -278,7 +263,8 @@ def targets(m, folder):
     r.per_request("interrupts, 32 in flight in batches of 16", "interrupts", "<= 0.25")
     r.add("allocations of the driver in the steady state", "per request", "<= 0", r.allocations)
     r.add("4 processes on 4 queue pairs against 1 pair", "requests/s", ">= 1", r.pairs)
-    r.add("locks shared between queue pairs", "locks", "<= 0", lambda: shared_locks(folder))
+    r.add("locks shared between queue pairs", "locks", "<= 0",
+          not_measured("lock_stat does not tell the locks of the pairs apart"))
     r.peer("console", "stream", ">= 3")
     r.peer("vsock", "vsock", ">= 2")
     r.add("statistics and tracepoints that are off", "% of instructions", "<= 1",
@@ -351,20 +337,22 @@ def rst_tables(rows, m, about):
 
 
 def plot_latency(m, path):
+    """The limit of each interface, with the ring that the driver uses, beside the driver."""
     bars = [(mode, interface) for mode in ("sleeping", "polling") for interface in CALLS
             if m.has(mode, "sst", interface) and m.has(mode, "ring", "ring")]
     figure, axes = pyplot.subplots(figsize=(8, 0.4 * len(bars) + 1.5))
     for place, (mode, interface) in enumerate(bars):
-        ring = m.median("p50", mode, "ring", "ring")
+        polls = m.median("interrupts", mode, "sst", interface) < m.median("n", mode, "sst", interface) / 2
+        ring = m.median("p50", mode, "ring", "ring-polled" if polls else "ring")
+        p50, p99 = (m.median(key, mode, "sst", interface) for key in ("p50", "p99"))
         axes.barh(place - 0.2, ring, 0.35, color="#888888")
         axes.barh(place - 0.2, m.median("p50", mode, "null", interface), 0.35, left=ring, color="#cccccc")
-        axes.barh(place + 0.2, m.median("p50", mode, "sst", interface), 0.35, color="#3366aa")
-        axes.plot(m.median("p99", mode, "sst", interface), place + 0.2, "k|")
+        axes.barh(place + 0.2, p50, 0.35, color="#3366aa")
+        axes.text(p50, place + 0.2, f" {p50:.1f} (p99 {p99:.0f})", va="center", size=7)
     axes.set_yticks(range(len(bars)), [f"{interface}, {mode}" for mode, interface in bars])
     axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.set_xlabel("µs, one request at a time: grey the limit (ring, then calls), blue the driver's "
-                    "p50, | its p99")
+    axes.margins(x=0.25)
+    axes.set_xlabel("µs, p50, one request at a time: grey the limit (ring, then calls), blue the driver")
     save(figure, path)
 
 
