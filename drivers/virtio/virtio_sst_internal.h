@@ -192,8 +192,6 @@ struct sst_shared_slot {
  *	the slot is BUSY or ZOMBIE
  * @answer: where the response is: @response, or, if it came on the response queue
  *	before the chain was back, @request, since @response is still the device's
- * @sg_request: describes @request, prepared once
- * @sg_response: describes @response, prepared once
  * @user_data: the driver's own copy, from the request
  * @started: when the clock was started, in jiffies
  * @timeout: time that the device has from then on, in jiffies: as the owner has
@@ -226,8 +224,6 @@ struct sst_slot {
 	struct sst_request *request;
 	struct sst_response *response;
 	struct sst_response *answer;
-	struct scatterlist sg_request;
-	struct scatterlist sg_response;
 	__le64 user_data;
 	unsigned long started;
 	unsigned long timeout;

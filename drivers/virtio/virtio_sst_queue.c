@@ -825,8 +825,6 @@ static void sst_chunk_init(struct sst_chunk *chunk, size_t request_size,
 		sst_init_slot(chunk, i);
 		slot->request = chunk->memory + i * slot_size;
 		slot->response = chunk->memory + i * slot_size + request_size;
-		sg_init_one(&slot->sg_request, slot->request, sizeof(*slot->request));
-		sg_init_one(&slot->sg_response, slot->response, sizeof(*slot->response));
 	}
 }
 
@@ -1334,6 +1332,26 @@ static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
 }
 
 /*
+ * Offer a slot to the device. What describes its memory is made each time: kept in the
+ * slots, it would have them need another page.
+ */
+static int sst_queue_add_slot(struct sst_queue *q, struct sst_slot *slot)
+{
+	struct scatterlist request, response;
+	struct scatterlist *sgs[] = { &request, &response };
+
+	if (slot->shared) {
+		sgs[0] = slot->shared->request;
+		sgs[1] = slot->shared->response;
+	} else {
+		sg_init_one(&request, slot->request, sizeof(*slot->request));
+		sg_init_one(&response, slot->response, sizeof(*slot->response));
+	}
+
+	return virtqueue_add_sgs(q->vq, sgs, 1, 1, slot, GFP_ATOMIC);
+}
+
+/*
  * Offer FILLING slots to the device, if there are @least places. Returns the number of
  * slots, or an error.
  */
@@ -1349,18 +1367,12 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch, unsigned 
 
 	q->batch++;
 	list_for_each_entry_safe(slot, next, batch, node) {
-		struct sst_shared_slot *shared = slot->shared;
-		struct scatterlist *sgs[] = {
-			shared ? shared->request : &slot->sg_request,
-			shared ? shared->response : &slot->sg_response,
-		};
-
 		if (!sst_queue_has_room(q, n ? sst_slot_places(slot) : least)) {
 			sst_want_room(q, slot->file);
 			ret = -EAGAIN;
 			break;
 		}
-		ret = virtqueue_add_sgs(q->vq, sgs, 1, 1, slot, GFP_ATOMIC);
+		ret = sst_queue_add_slot(q, slot);
 		if (ret)
 			break;
 		slot->batch = q->batch;

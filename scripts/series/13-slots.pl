@@ -84,13 +84,18 @@ NEW
 replace($queue, ' && !slot->shared)', ')');
 replace($queue, "\tif (slot->shared)\n\t\tslot->shared->early = 0;\n", '');
 replace($queue, <<'OLD', <<'NEW');
-		struct sst_shared_slot *shared = slot->shared;
-		struct scatterlist *sgs[] = {
-			shared ? shared->request : &slot->sg_request,
-			shared ? shared->response : &slot->sg_response,
-		};
+	if (slot->shared) {
+		sgs[0] = slot->shared->request;
+		sgs[1] = slot->shared->response;
+	} else {
+		sg_init_one(&request, slot->request, sizeof(*slot->request));
+		sg_init_one(&response, slot->response, sizeof(*slot->response));
+	}
+
 OLD
-		struct scatterlist *sgs[] = { &slot->sg_request, &slot->sg_response };
+	sg_init_one(&request, slot->request, sizeof(*slot->request));
+	sg_init_one(&response, slot->response, sizeof(*slot->response));
+
 NEW
 replace($queue, '!sst_queue_has_room(q, n ? sst_slot_places(slot) : least)', '!sst_queue_has_room(q, n ? 1 : least)');
 replace($queue, 'n += sst_slot_places(slot);', 'n++;');
