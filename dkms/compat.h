@@ -142,6 +142,8 @@ static inline void sst_compat_unregister(struct sst_compat_driver *driver)
 
 /* A ring that goes away waits for its commands. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#include <linux/io_uring_types.h>
+#define io_uring_cmd_get_task(cmd)	(cmd_to_io_kiocb(cmd)->task)
 #define IO_URING_F_CANCEL	0
 #define io_uring_cmd_mark_cancelable(cmd, issue_flags)	do { } while (0)
 #endif

@@ -318,14 +318,15 @@ static void sst_stop(struct sst_device *sst)
 	sst->running = false;
 	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_hold(q);
-	/* No kick after this */
+	/* No kick of a request after this */
 	synchronize_srcu(&sst->srcu);
 	virtio_reset_device(sst->vdev);
 	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_detach(q);
 	sst_events_detach(&sst->events);
-	/* A callback may still be about to notify. */
+	/* A callback, or one who polls, may still be about to notify. */
 	virtio_synchronize_cbs(sst->vdev);
+	synchronize_srcu(&sst->srcu);
 	sst->vdev->config->del_vqs(sst->vdev);
 	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_recover(q);

@@ -11,6 +11,7 @@
 
 #include <linux/aio.h>
 #include <linux/fs.h>
+#include <linux/init.h>
 #include <linux/kthread.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
@@ -20,6 +21,12 @@
 #include <linux/workqueue.h>
 
 #include "virtio_sst_internal.h"
+
+/*
+ * A program's memory can keep the work waiting for as long as somebody likes: it is not to
+ * be in the way of anything else.
+ */
+static struct workqueue_struct *sst_aio_wq;
 
 /**
  * struct sst_aio_call - a read or a write that completes later
@@ -78,7 +85,7 @@ static int sst_aio_wake_read(struct wait_queue_entry *wait, unsigned int mode, i
 	struct sst_aio *aio = container_of(wait, struct sst_aio, reads.wait);
 
 	list_del_init_careful(&wait->entry);
-	queue_work(system_dfl_wq, &aio->work);
+	queue_work(sst_aio_wq, &aio->work);
 
 	return 1;
 }
@@ -92,7 +99,7 @@ static int sst_aio_wake_write(struct wait_queue_entry *wait, unsigned int mode, 
 		return 0;
 
 	list_del_init_careful(&wait->entry);
-	queue_work(system_dfl_wq, &aio->work);
+	queue_work(sst_aio_wq, &aio->work);
 
 	return 1;
 }
@@ -121,10 +128,11 @@ static void sst_aio_leave(struct wait_queue_head *head, struct wait_queue_entry 
 	spin_unlock_irq(&head->lock);
 }
 
-/* A wake-up that was used up may be for a reader who sleeps. */
+/* Wake-ups that were used up may be for readers who sleep. */
 static void sst_aio_stop_waiting(struct sst_aio *aio, struct sst_aio_queue *queue)
 {
 	struct sst_file *file = aio->file;
+	unsigned int unread;
 
 	if (!sst_aio_is_read(aio, queue)) {
 		sst_aio_leave(&file->wait, &queue->wait);
@@ -132,8 +140,9 @@ static void sst_aio_stop_waiting(struct sst_aio *aio, struct sst_aio_queue *queu
 	}
 
 	sst_aio_leave(&file->readers, &queue->wait);
-	if (sst_may_read(file))
-		wake_up_interruptible(&file->readers);
+	unread = READ_ONCE(file->nr_done);
+	if (unread)
+		wake_up_interruptible_nr(&file->readers, unread);
 }
 
 /* Calls */
@@ -233,7 +242,7 @@ static int sst_aio_cancel(struct kiocb *iocb)
 	spin_lock_irqsave(&aio->lock, flags);
 	call->cancelled = true;
 	spin_unlock_irqrestore(&aio->lock, flags);
-	queue_work(system_dfl_wq, &aio->work);
+	queue_work(sst_aio_wq, &aio->work);
 
 	return 0;
 }
@@ -275,7 +284,7 @@ static ssize_t sst_aio_defer(struct sst_aio *aio, struct sst_aio_queue *queue,
 	spin_lock_irq(&aio->lock);
 	list_add_tail(&call->node, &queue->calls);
 	spin_unlock_irq(&aio->lock);
-	queue_work(system_dfl_wq, &aio->work);
+	queue_work(sst_aio_wq, &aio->work);
 
 	return -EIOCBQUEUED;
 }
@@ -380,4 +389,27 @@ void sst_aio_free(struct sst_file *file)
 	list_for_each_entry_safe(call, next, &aio->idle, node)
 		kfree(call);
 	kfree(aio);
+}
+
+/**
+ * sst_aio_init() - get what the work is done with
+ *
+ * Context: Process context.
+ * Return: 0 or -ENOMEM.
+ */
+int __init sst_aio_init(void)
+{
+	sst_aio_wq = alloc_workqueue("virtio-sst-aio", WQ_UNBOUND, 0);
+
+	return sst_aio_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * sst_aio_exit() - undo sst_aio_init()
+ *
+ * Context: Process context.
+ */
+void sst_aio_exit(void)
+{
+	destroy_workqueue(sst_aio_wq);
 }

@@ -565,14 +565,24 @@ int __init sst_cdev_init(void)
 {
 	int ret;
 
-	ret = class_register(&sst_class);
+	ret = sst_aio_init();
 	if (ret)
 		return ret;
 
+	ret = class_register(&sst_class);
+	if (ret)
+		goto exit_aio;
+
 	ret = alloc_chrdev_region(&sst_devt, 0, 1U << MINORBITS, SST_NAME);
 	if (ret)
-		class_unregister(&sst_class);
+		goto unregister_class;
 
+	return 0;
+
+unregister_class:
+	class_unregister(&sst_class);
+exit_aio:
+	sst_aio_exit();
 	return ret;
 }
 
@@ -585,4 +595,5 @@ void sst_cdev_exit(void)
 {
 	unregister_chrdev_region(sst_devt, 1U << MINORBITS);
 	class_unregister(&sst_class);
+	sst_aio_exit();
 }

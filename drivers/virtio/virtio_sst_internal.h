@@ -697,6 +697,8 @@ void sst_slots_close(struct sst_file *file);
 void sst_free_payload(struct sst_chunk *chunk);
 
 #ifdef CONFIG_AIO
+int sst_aio_init(void);
+void sst_aio_exit(void);
 ssize_t sst_aio_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t sst_aio_write(struct kiocb *iocb, struct iov_iter *from);
 void sst_aio_free(struct sst_file *file);
@@ -712,6 +714,15 @@ static inline ssize_t sst_aio_write(struct kiocb *iocb, struct iov_iter *from)
 }
 
 static inline void sst_aio_free(struct sst_file *file)
+{
+}
+
+static inline int sst_aio_init(void)
+{
+	return 0;
+}
+
+static inline void sst_aio_exit(void)
 {
 }
 #endif

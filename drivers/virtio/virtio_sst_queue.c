@@ -1855,8 +1855,12 @@ static bool sst_op_ended(struct sst_queue *q, const struct sst_op *op)
  */
 bool sst_op_poll(struct sst_file *file, struct sst_op *op)
 {
-	if (READ_ONCE(op->pending))
+	if (READ_ONCE(op->pending)) {
 		sst_queue_poll(file->queue);
+		if (READ_ONCE(op->pending))
+			return false;
+	}
+	/* With the lock, to see all of what ended it */
 	return sst_op_ended(file->queue, op);
 }
 
@@ -1982,12 +1986,13 @@ bool sst_op_cancel(struct sst_file *file, struct sst_op *op)
 			slot->op = NULL;
 			if (sst_slot_in_flight(slot)) {
 				op->pending--;
+				q->polled -= op->polled;
 				sst_slot_abandon(q, slot, &wakeups);
 			} else {
 				list_move_tail(&slot->node, &ended);
 			}
 		}
-		over = !op->pending;
+		over = true;
 	}
 	spin_unlock_irq(&q->lock);
 	sst_wake(q, &wakeups);

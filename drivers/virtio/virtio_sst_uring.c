@@ -62,8 +62,11 @@ static int sst_uring_store(struct io_uring_cmd *cmd, struct list_head *batch,
 	struct iov_iter to;
 	int ret;
 
-	/* The task is ending, and this is somebody else, without its memory. */
-	if (!current->mm)
+	/*
+	 * The task has ended, or this is somebody who shares the ring, which is polled: the
+	 * memory is not that of the program.
+	 */
+	if (!current->mm || READ_ONCE(io_uring_cmd_get_task(cmd)->mm) != current->mm)
 		return -ECANCELED;
 
 	ret = sst_uring_import(cmd, uring->responses, list_count_nodes(batch) * size, ITER_DEST,
@@ -90,8 +93,7 @@ static void sst_uring_complete(struct io_uring_cmd *cmd, unsigned int issue_flag
 	sst_put_back(file, &batch);
 	n = sst_finish(file, &copied);
 
-	/* There is nothing left of one that was cancelled. */
-	io_uring_cmd_done(cmd, n ?: error ?: ret ?: -ECANCELED, issue_flags);
+	io_uring_cmd_done(cmd, n ?: error ?: ret, issue_flags);
 }
 
 /* dkms/compat.h knows the second parameter by its name. */
@@ -173,7 +175,9 @@ static int sst_uring_submit(struct io_uring_cmd *cmd, struct list_head *batch, u
 	if (ret < 0)
 		return ret;
 
-	io_uring_cmd_mark_cancelable(cmd, issue_flags);
+	/* A ring that is polled takes its commands itself until all have ended. */
+	if (!polled)
+		io_uring_cmd_mark_cancelable(cmd, issue_flags);
 	if (early)
 		sst_op_release(file, uring->op);
 

@@ -11,8 +11,40 @@ for my $call ('write(iocb, from)', 'read(iocb, to)') {
 }
 lines($cdev, '\tsst_aio_free\(file\);');
 
+replace($cdev, <<'OLD', <<'NEW');
+	ret = sst_aio_init();
+	if (ret)
+		return ret;
+
+	ret = class_register(&sst_class);
+	if (ret)
+		goto exit_aio;
+OLD
+	ret = class_register(&sst_class);
+	if (ret)
+		return ret;
+NEW
+replace($cdev, <<'OLD', <<'NEW');
+		goto unregister_class;
+
+	return 0;
+
+unregister_class:
+	class_unregister(&sst_class);
+exit_aio:
+	sst_aio_exit();
+	return ret;
+OLD
+		class_unregister(&sst_class);
+
+	return ret;
+NEW
+lines($cdev, '\tsst_aio_exit\(\);');
+
 replace($internal, <<'OLD', '');
 #ifdef CONFIG_AIO
+int sst_aio_init(void);
+void sst_aio_exit(void);
 ssize_t sst_aio_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t sst_aio_write(struct kiocb *iocb, struct iov_iter *from);
 void sst_aio_free(struct sst_file *file);
@@ -28,6 +60,15 @@ static inline ssize_t sst_aio_write(struct kiocb *iocb, struct iov_iter *from)
 }
 
 static inline void sst_aio_free(struct sst_file *file)
+{
+}
+
+static inline int sst_aio_init(void)
+{
+	return 0;
+}
+
+static inline void sst_aio_exit(void)
 {
 }
 #endif

@@ -515,9 +515,9 @@ struct sst_slot_transaction {
  *
  * An open file gets slots once. They count as locked memory of the user.
  *
- * Return: 0, or -1 and errno set to EBUSY (it has slots), EFAULT, EINVAL (a number out of
- * range, a flag or reserved field that is not 0), ENODEV, or ENOMEM (also beyond
- * RLIMIT_MEMLOCK).
+ * Return: 0, or -1 and errno set to EBUSY (it has slots), EFAULT, EINTR (a signal came while
+ * another thread was doing the same), EINVAL (a number out of range, a flag or reserved field
+ * that is not 0), ENODEV, or ENOMEM (also beyond RLIMIT_MEMLOCK).
  */
 #define SST_IOCTL_SETUP_SLOTS	_IOWR(SST_IOCTL_TYPE, 0x05, struct sst_slot_setup)
 
