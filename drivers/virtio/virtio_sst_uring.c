@@ -4,8 +4,9 @@
  *
  * A command is an op. It is submitted by the task that enters the ring, or by one of
  * io_uring's threads if it has to wait. Its responses are copied to the program in
- * task work, or, on a ring that is polled, by who polls: both are in the program's
- * memory, which the end of a request, in whatever context that is, is not.
+ * task work, or, on a ring that is polled, by who polls, unless that is another process
+ * that shares the ring: the end of a request, in whatever context that is, is not in the
+ * program's memory.
  *
  * The program can change the entry of the ring at any time: each field is read once.
  */
