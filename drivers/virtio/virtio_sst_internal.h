@@ -347,6 +347,8 @@ struct sst_inbox {
  * @generation: how often a slot was claimed
  * @polled: number of requests in flight that are part of a polled op
  * @callback: the device is to interrupt when it has used a request
+ * @kick_looks: who submitted the only requests in flight looks for their answers
+ *	after the kick
  * @zombies: number of ZOMBIE slots
  * @overdue: how many of them the device is late with
  * @silence: how many requests in a row the device has let become overdue
@@ -383,6 +385,7 @@ struct sst_queue {
 	u64 generation;
 	unsigned int polled;
 	bool callback;
+	bool kick_looks;
 	unsigned int zombies;
 	unsigned int overdue;
 	unsigned int silence;

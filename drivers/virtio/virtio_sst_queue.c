@@ -523,12 +523,16 @@ static bool sst_queue_failed(const struct sst_queue *q)
 }
 
 /*
- * Whether the device is to interrupt. It need not if all who wait for it look for
- * themselves.
+ * Whether the device is to interrupt. It need not if it has nothing, or if all who
+ * wait for it look for themselves.
  */
 static bool sst_queue_wants_callback(const struct sst_queue *q)
 {
-	return !q->polled || q->room_wanted || q->polled < q->occupied - q->zombies;
+	if (q->room_wanted)
+		return true;
+	if (q->polled)
+		return q->polled < q->occupied - q->zombies;
+	return q->occupied && !q->kick_looks;
 }
 
 /* Those who wait for the device have become others. */
@@ -1430,11 +1434,33 @@ static void sst_queue_notify(struct sst_queue *q, u64 batch)
 	spin_unlock_irq(&q->lock);
 }
 
+/*
+ * Whether the caller looks for answers once the kick is over, and the device need
+ * not interrupt until then: many a device has done its work by the end of the kick.
+ * Not if there are others who wait, or if part of the batch is of use before the rest.
+ */
+static bool sst_queue_may_look(const struct sst_queue *q, unsigned int nr, bool kick)
+{
+	const struct sst_slot *slot = list_last_entry(&q->busy, struct sst_slot, busy_node);
+
+	return q->occupied == nr && !q->polled && (nr == 1 || slot->op || !kick);
+}
+
+/* The kick, if there was one, is over: look for answers, and have the rest interrupt. */
+static void sst_queue_look(struct sst_queue *q)
+{
+	spin_lock_irq(&q->lock);
+	q->kick_looks = false;
+	spin_unlock_irq(&q->lock);
+	sst_queue_drain(q, false);
+}
+
 /* Hand over what there is room for, @least places at least. Returns the number, or an error. */
 static int sst_submit_some(struct sst_file *file, struct list_head *batch, unsigned int least)
 {
 	struct sst_queue *q = file->queue;
 	bool kick = false;
+	bool look = false;
 	u64 number;
 	int ret;
 	int idx;
@@ -1443,12 +1469,17 @@ static int sst_submit_some(struct sst_file *file, struct list_head *batch, unsig
 	spin_lock_irq(&q->lock);
 	ret = sst_failure(file) ?: sst_queue_add(q, batch, least);
 	number = q->batch;
-	sst_queue_adjust_callback(q);
-	if (ret > 0)
+	if (ret > 0) {
 		kick = sst_queue_kick_prepare(q);
+		look = sst_queue_may_look(q, ret, kick);
+		q->kick_looks = look;
+	}
+	sst_queue_adjust_callback(q);
 	spin_unlock_irq(&q->lock);
 	if (kick)
 		sst_queue_notify(q, number);
+	if (look)
+		sst_queue_look(q);
 	srcu_read_unlock(&file->sst->srcu, idx);
 
 	return ret;
@@ -2255,6 +2286,7 @@ void sst_queue_attach(struct sst_queue *q, struct virtqueue *requests,
 	q->silence = 0;
 	q->timeout_armed = false;
 	q->callback = true;
+	q->kick_looks = false;
 	q->stopped = false;
 	spin_unlock_irq(&q->lock);
 }

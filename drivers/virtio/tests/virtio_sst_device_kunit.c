@@ -400,7 +400,18 @@ out:
 	return taken;
 }
 
-/* Give a buffer back, and interrupt the driver. */
+/* Whether the driver wants to be interrupted */
+static bool sst_fake_may_interrupt(struct sst_fake *fake, struct virtqueue *vq)
+{
+	const struct vring_avail *avail = phys_to_virt(virtqueue_get_avail_addr(vq));
+
+	/* It may have changed its mind before it looked at the index of what is used. */
+	virtio_mb(true);
+	return !(virtio16_to_cpu(&fake->vdev, READ_ONCE(avail->flags)) &
+		 VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+/* Give a buffer back, and interrupt the driver if it wants that. */
 static void sst_fake_give(struct sst_fake *fake, unsigned int index, u16 head, u32 length)
 {
 	struct vring_used *used;
@@ -418,7 +429,8 @@ static void sst_fake_give(struct sst_fake *fake, unsigned int index, u16 head, u
 		used->ring[i].len = cpu_to_virtio32(&fake->vdev, length);
 		virtio_wmb(true);
 		WRITE_ONCE(used->idx, cpu_to_virtio16(&fake->vdev, idx + 1));
-		vring_interrupt(0, vq);
+		if (sst_fake_may_interrupt(fake, vq))
+			vring_interrupt(0, vq);
 	}
 	spin_unlock_irq(&fake->lock);
 }
@@ -880,7 +892,22 @@ static void sst_test_kicks_apart(struct kunit *test)
 	sst_fake_expect(test, fake, SST_RESPONSE_TIMEOUT, 2);
 }
 
-/* A device may take longer than the time-out, and answer before the kick is over. */
+static u64 sst_fake_interrupts(struct sst_fake *fake)
+{
+	struct sst_queue *q = sst_fake_device(fake)->queues;
+	u64 interrupts;
+
+	spin_lock_irq(&q->lock);
+	interrupts = q->stats.interrupts;
+	spin_unlock_irq(&q->lock);
+
+	return interrupts;
+}
+
+/*
+ * A device may take longer than the time-out, and answer before the kick is over. It
+ * need not interrupt: who kicks looks for the answer.
+ */
 static void sst_test_answer_in_kick(struct kunit *test)
 {
 	struct sst_fake *fake = sst_fake_plug(test);
@@ -889,10 +916,40 @@ static void sst_test_answer_in_kick(struct kunit *test)
 	sst_fake_start_kick(test, fake, &fake->writer, 1);
 	msleep(SST_FAKE_GLANCE_MS);
 	KUNIT_EXPECT_EQ(test, sst_fake_answer(fake), 1);
-	sst_fake_expect(test, fake, SST_RESPONSE_OK, 1);
 
 	sst_fake_release_kicks(fake, 1);
 	sst_fake_expect_kick_end(test, &fake->writer);
+	sst_fake_expect(test, fake, SST_RESPONSE_OK, 1);
+	sst_fake_expect_nothing(test, fake);
+	KUNIT_EXPECT_EQ(test, sst_fake_interrupts(fake), 0);
+}
+
+/* A device that answers later does interrupt. */
+static void sst_test_answer_after_kick(struct kunit *test)
+{
+	struct sst_fake *fake = sst_fake_plug(test);
+
+	sst_fake_expect_accepted(test, fake, 1);
+	KUNIT_EXPECT_EQ(test, sst_fake_answer(fake), 1);
+	KUNIT_EXPECT_EQ(test, sst_fake_interrupts(fake), 1);
+	sst_fake_expect(test, fake, SST_RESPONSE_OK, 1);
+}
+
+/* If there is more than one request, none has to wait for the end of a kick. */
+static void sst_test_answers_in_kick(struct kunit *test)
+{
+	struct sst_fake *fake = sst_fake_plug(test);
+
+	sst_fake_start_kick(test, fake, &fake->writer, 1);
+	KUNIT_EXPECT_EQ(test, sst_fake_answer(fake), 1);
+	sst_fake_start_kick(test, fake, &fake->second_writer, 2);
+	sst_fake_expect(test, fake, SST_RESPONSE_OK, 1);
+	KUNIT_EXPECT_EQ(test, sst_fake_answer(fake), 2);
+	sst_fake_expect(test, fake, SST_RESPONSE_OK, 2);
+
+	sst_fake_release_kicks(fake, 2);
+	sst_fake_expect_kick_end(test, &fake->writer);
+	sst_fake_expect_kick_end(test, &fake->second_writer);
 	sst_fake_expect_nothing(test, fake);
 }
 
@@ -1371,6 +1428,8 @@ static struct kunit_case sst_device_test_cases[] = {
 	KUNIT_CASE(sst_test_kick_stops_clock),
 	KUNIT_CASE(sst_test_kicks_apart),
 	KUNIT_CASE(sst_test_answer_in_kick),
+	KUNIT_CASE(sst_test_answer_after_kick),
+	KUNIT_CASE(sst_test_answers_in_kick),
 	KUNIT_CASE_PARAM(sst_test_stop_in_kick, sst_test_stops_gen_params),
 	KUNIT_CASE(sst_test_needs_reset),
 	KUNIT_CASE(sst_test_config_change),
