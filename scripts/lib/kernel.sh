@@ -152,6 +152,7 @@ config_fragment() {
 	lockdep) parts='kasan lockdep' ;;
 	bench) parts='bench single' ;;
 	bench-smp) parts=bench ;;
+	bench-locks) parts='bench locks' ;;
 	esac
 	for part in common "$1" $parts; do
 		! [ -e "$kernel_configs/$part.config" ] || grep '^CONFIG_' "$kernel_configs/$part.config"
