@@ -21,8 +21,8 @@
 
 debian_suite=trixie
 debian_packages='qemu-system-x86 gcc make kmod busybox-static'
-# The modules that a kernel finds its root and its devices with
-boot_modules='9p 9pnet_virtio overlay virtio_console virtio_pci virtio_mmio'
+# The modules that a kernel finds its root and its devices with, and the benchmark's peers
+boot_modules='9p 9pnet_virtio overlay virtio_console virtio_pci virtio_mmio vmw_vsock_virtio_transport'
 
 # Runs a command inside the system $1. Who isn't root is called root there, but may
 # write only to what is the caller's outside.
