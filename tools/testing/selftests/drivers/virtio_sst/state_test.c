@@ -8,7 +8,9 @@
  * SST_SERIAL is set for a device that answers one request after the other.
  */
 #include <liburing.h>
+#include <linux/aio_abi.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "sst_test.h"
 #include "kselftest.h"
@@ -73,11 +75,14 @@ static int result(int ret)
 	return ret < 0 ? -errno : 0;
 }
 
+static int status_result(unsigned int status, unsigned int flags)
+{
+	return (flags & SST_RESPONSE_F_DRIVER ? BY_DRIVER : BY_DEVICE) | (int)status;
+}
+
 static int response_result(const struct sst_response *resp)
 {
-	bool by_driver = le32toh(resp->flags) & SST_RESPONSE_F_DRIVER;
-
-	return (by_driver ? BY_DRIVER : BY_DEVICE) | le32toh(resp->status);
+	return status_result(le32toh(resp->status), le32toh(resp->flags));
 }
 
 static int do_open(int fd)
@@ -146,6 +151,23 @@ static int do_transact(int fd)
 	return result(ioctl(fd, SST_IOCTL_TRANSACT, &t)) ?: response_result(&resp);
 }
 
+static int do_transact_slots(int fd)
+{
+	struct sst_slot_request req = { .type = request_type };
+	struct sst_slot_response resp;
+	struct sst_slot_transaction t = {
+		.requests = (unsigned long)&req,
+		.responses = (unsigned long)&resp,
+		.nr = 1,
+	};
+	struct sst_slot_setup setup = { .nr = 1 };
+	int ret;
+
+	ret = result(ioctl(fd, SST_IOCTL_SETUP_SLOTS, &setup)) ?:
+	      result(ioctl(fd, SST_IOCTL_TRANSACT_SLOTS, &t));
+	return ret ?: status_result(resp.status, resp.flags);
+}
+
 static int set_timeout(int fd, unsigned int ms)
 {
 	struct sst_settings settings = {
@@ -204,18 +226,17 @@ static int do_close(int fd)
 	return ret ?: sst_stat("abandoned") > abandoned ? ABANDONED : 0;
 }
 
-static int uring(int fd, unsigned int opcode, void *buffer, size_t size)
+/* Do what an entry says. It is to have the result that is expected, or an error. */
+static int uring(const struct io_uring_sqe *entry, size_t size, int expected)
 {
 	struct io_uring_cqe *cqe;
-	struct io_uring_sqe *sqe;
 	struct io_uring ring;
 	int ret;
 
-	ret = io_uring_queue_init(1, &ring, 0);
+	ret = io_uring_queue_init(1, &ring, IORING_SETUP_SQE128);
 	if (ret)
 		return -EPROTO;
-	sqe = io_uring_get_sqe(&ring);
-	io_uring_prep_rw(opcode, sqe, fd, buffer, size, 0);
+	memcpy(io_uring_get_sqe(&ring), entry, size);
 	if (io_uring_submit(&ring) != 1)
 		return -EPROTO;
 	/* A suspension may interrupt it. */
@@ -225,7 +246,15 @@ static int uring(int fd, unsigned int opcode, void *buffer, size_t size)
 	ret = ret ?: cqe->res;
 	io_uring_queue_exit(&ring);
 
-	return ret < 0 ? ret : (size_t)ret == size ? 0 : -EPROTO;
+	return ret < 0 ? ret : ret == expected ? 0 : -EPROTO;
+}
+
+static int uring_rw(int fd, unsigned int opcode, void *buffer, size_t size)
+{
+	struct io_uring_sqe sqe;
+
+	io_uring_prep_rw(opcode, &sqe, fd, buffer, size, 0);
+	return uring(&sqe, sizeof(sqe), size);
 }
 
 static int do_uring_write(int fd)
@@ -233,14 +262,73 @@ static int do_uring_write(int fd)
 	struct sst_request req;
 
 	sst_prepare(&req, SST_REQUEST_NOOP, 0);
-	return uring(fd, IORING_OP_WRITE, &req, sizeof(req));
+	return uring_rw(fd, IORING_OP_WRITE, &req, sizeof(req));
 }
 
 static int do_uring_read(int fd)
 {
 	struct sst_response resp;
 
-	return uring(fd, IORING_OP_READ, &resp, sizeof(resp)) ?: response_result(&resp);
+	return uring_rw(fd, IORING_OP_READ, &resp, sizeof(resp)) ?: response_result(&resp);
+}
+
+static int do_uring_transact(int fd)
+{
+	struct sst_request req;
+	struct sst_response resp;
+	struct sst_uring_transact t = {
+		.requests = (unsigned long)&req,
+		.responses = (unsigned long)&resp,
+		.nr = 1,
+		.request_size = sizeof(req),
+		.response_size = sizeof(resp),
+	};
+	struct io_uring_sqe sqe[2] = {};
+
+	sst_prepare(&req, request_type, 0);
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, fd, NULL, 0, 0);
+	sqe->cmd_op = SST_URING_CMD_TRANSACT;
+	memcpy(sqe->cmd, &t, sizeof(t));
+	return uring(sqe, sizeof(sqe), 1) ?: response_result(&resp);
+}
+
+static int aio(int fd, unsigned int opcode, void *buffer, size_t size)
+{
+	struct iocb call = {
+		.aio_fildes = fd,
+		.aio_lio_opcode = opcode,
+		.aio_buf = (unsigned long)buffer,
+		.aio_nbytes = size,
+	};
+	struct iocb *calls[] = { &call };
+	struct io_event event;
+	aio_context_t ctx = 0;
+	int ret;
+
+	if (syscall(SYS_io_setup, 1, &ctx))
+		return -EPROTO;
+	ret = syscall(SYS_io_submit, ctx, 1, calls) == 1 ? 0 : -errno;
+	while (!ret && syscall(SYS_io_getevents, ctx, 1, 1, &event, NULL) != 1)
+		if (errno != EINTR)
+			ret = -EPROTO;
+	syscall(SYS_io_destroy, ctx);
+
+	return ret ?: event.res < 0 ? event.res : (size_t)event.res == size ? 0 : -EPROTO;
+}
+
+static int do_aio_write(int fd)
+{
+	struct sst_request req;
+
+	sst_prepare(&req, SST_REQUEST_NOOP, 0);
+	return aio(fd, IOCB_CMD_PWRITE, &req, sizeof(req));
+}
+
+static int do_aio_read(int fd)
+{
+	struct sst_response resp;
+
+	return aio(fd, IOCB_CMD_PREAD, &resp, sizeof(resp)) ?: response_result(&resp);
 }
 
 static int do_stats(int fd)
@@ -270,9 +358,10 @@ static int do_reset(int fd)
 }
 
 enum {
-	OPEN, WRITE, WRITE_SHARED, URING_WRITE, WRITE_NB, READ, URING_READ, READ_NB, POLL,
-	POLL_FOR_IN, POLL_FOR_OUT, TRANSACT, TRANSACT_NB, CANCEL, GET_INFO, GET_SETTINGS,
-	SET_SETTINGS, CLOSE, STATS, RESET, NR_OPS
+	OPEN, WRITE, WRITE_SHARED, URING_WRITE, AIO_WRITE, WRITE_NB, READ, URING_READ, AIO_READ,
+	READ_NB, POLL, POLL_FOR_IN, POLL_FOR_OUT, TRANSACT, TRANSACT_SLOTS, URING_TRANSACT,
+	TRANSACT_NB, TRANSACT_SLOTS_NB, CANCEL, GET_INFO, GET_SETTINGS, SET_SETTINGS, CLOSE, STATS,
+	RESET, NR_OPS
 };
 
 static const struct op ops[NR_OPS] = {
@@ -282,16 +371,23 @@ static const struct op ops[NR_OPS] = {
 	[WRITE_SHARED] = { "write, blocking, file shared", do_write,
 			   .sleeps = true, .writes = true },
 	[URING_WRITE] = { "io_uring WRITE", do_uring_write, .sleeps = true, .writes = true },
+	[AIO_WRITE] = { "io_submit PWRITE", do_aio_write, .sleeps = true, .writes = true },
 	[WRITE_NB] = { "write, O_NONBLOCK", do_write, O_NONBLOCK, .writes = true },
 	[READ] = { "read, blocking", do_read, .sleeps = true, .reads = true },
 	[URING_READ] = { "io_uring READ", do_uring_read, .sleeps = true, .reads = true },
+	[AIO_READ] = { "io_submit PREAD", do_aio_read, .sleeps = true, .reads = true },
 	[READ_NB] = { "read, O_NONBLOCK", do_read, O_NONBLOCK },
 	[POLL] = { "poll, not waiting", do_poll },
 	[POLL_FOR_IN] = { "poll for EPOLLIN", do_poll_in, .sleeps = true, .reads = true },
 	[POLL_FOR_OUT] = { "poll for EPOLLOUT", do_poll_out, .sleeps = true, .writes = true },
 	[TRANSACT] = { "TRANSACT, blocking", do_transact,
 		       .alone = true, .sleeps = true, .reads = true },
+	[TRANSACT_SLOTS] = { "TRANSACT_SLOTS, blocking", do_transact_slots,
+			     .alone = true, .sleeps = true, .reads = true },
+	[URING_TRANSACT] = { "io_uring TRANSACT", do_uring_transact, .sleeps = true, .reads = true },
 	[TRANSACT_NB] = { "TRANSACT, O_NONBLOCK", do_transact, O_NONBLOCK, .reads = true },
+	[TRANSACT_SLOTS_NB] = { "TRANSACT_SLOTS, O_NONBLOCK", do_transact_slots, O_NONBLOCK,
+				.reads = true },
 	[CANCEL] = { "CANCEL of all", do_cancel },
 	[GET_INFO] = { "GET_INFO", do_get_info },
 	[GET_SETTINGS] = { "GET_SETTINGS", do_get_settings },
@@ -568,8 +664,8 @@ static const struct state states[NR_STATES] = {
 		"The machine was suspended and has resumed. A request of the file was in\n"
 		"flight. A call that waits is one from before the suspension, since programs\n"
 		"are frozen during it; the others are made after the resume. For writes and\n"
-		"for poll for ``EPOLLOUT`` all places of the device were taken, and TRANSACT\n"
-		"had submitted its request.",
+		"for poll for ``EPOLLOUT`` all places of the device were taken, and the\n"
+		"calls to TRANSACT had submitted their requests.",
 		make_busy, holds_busy, suspend_machine, suspend_missing,
 	},
 	[BROKEN] = {
@@ -693,7 +789,7 @@ static const unsigned short table[NR_OPS][NR_STATES] = {
 		[BROKEN ... OVERDUE] = EIO_,
 		[UNBOUND] = ENODEV_,
 	},
-	[WRITE_SHARED ... URING_WRITE] = {
+	[WRITE_SHARED ... AIO_WRITE] = {
 		[IDLE ... IN_FLIGHT] = ACCEPTS,
 		[DEVICE_FULL] = FOR_PLACE + ACCEPTS,
 		[FILE_FULL ... UNREAD] = FOR_READ + ACCEPTS,
@@ -712,7 +808,7 @@ static const unsigned short table[NR_OPS][NR_STATES] = {
 		[BROKEN ... OVERDUE] = EIO_,
 		[UNBOUND] = ENODEV_,
 	},
-	[READ ... URING_READ] = {
+	[READ ... AIO_READ] = {
 		[IDLE] = FOR_WRITE + RESPONSE,
 		[IN_FLIGHT ... FILE_FULL] = FOR_ANSWER + RESPONSE,
 		[UNREAD] = RESPONSE,
@@ -760,7 +856,7 @@ static const unsigned short table[NR_OPS][NR_STATES] = {
 		[BROKEN ... OVERDUE] = OUT,
 		[UNBOUND] = OUT_HUP,
 	},
-	[TRANSACT] = {
+	[TRANSACT ... TRANSACT_SLOTS] = {
 		[IDLE ... IN_FLIGHT] = RESPONSE,
 		[DEVICE_FULL] = FOR_PLACE + RESPONSE,
 		[FILE_FULL] = FOR_ANSWER + ENOBUFS_,
@@ -771,7 +867,17 @@ static const unsigned short table[NR_OPS][NR_STATES] = {
 		[BROKEN ... OVERDUE] = EIO_,
 		[UNBOUND] = ENODEV_,
 	},
-	[TRANSACT_NB] = {
+	[URING_TRANSACT] = {
+		[IDLE ... IN_FLIGHT] = RESPONSE,
+		[DEVICE_FULL] = FOR_PLACE + RESPONSE,
+		[FILE_FULL ... UNREAD] = FOR_READ + RESPONSE,
+		[TIMED_OUT] = RESPONSE,
+		[RESETTING] = FOR_RESET + RESPONSE,
+		[SUSPENDED] = FOR_RESUME + ERROR,
+		[BROKEN ... OVERDUE] = EIO_,
+		[UNBOUND] = ENODEV_,
+	},
+	[TRANSACT_NB ... TRANSACT_SLOTS_NB] = {
 		[IDLE ... IN_FLIGHT] = RESPONSE,
 		[DEVICE_FULL ... UNREAD] = EAGAIN_,
 		[TIMED_OUT] = RESPONSE,
@@ -1104,8 +1210,8 @@ static void print_page(void)
 	       "\n"
 	       "*File shared* means that somebody else could read the responses of the file, here\n"
 	       "another process that has a descriptor of it. The other blocking calls to write are\n"
-	       "those of a process of one thread that has the only descriptor. An operation of\n"
-	       "io_uring counts as a shared one.\n"
+	       "those of a process of one thread that has the only descriptor. Operations of\n"
+	       "io_uring and io_submit() count as shared ones.\n"
 	       "\n"
 	       "``TIMEOUT`` and ``ERROR`` are statuses of responses that the driver made; \"the\n"
 	       "response\" is one of the device.\n"
