@@ -60,6 +60,7 @@ enum {
 	/* The whole device: */
 	TYPE_PAUSE = 123,	/* answered, then it does nothing for 1500 ms */
 	TYPE_SILENCE = 124,	/* not answered, and nothing until a reset */
+	TYPE_SOON = 125,	/* ECHO after 2 ms */
 };
 
 #define LATE_MS		600
