@@ -48,7 +48,7 @@ static const struct sst_layout sst_layouts[] = {
 	FIELD(sst_response, info.memory_size, 48),
 	SIZE(sst_event, 24),
 	FIELD(sst_event, type, 0),
-	FIELD(sst_event, reserved, 4),
+	FIELD(sst_event, flags, 4),
 	FIELD(sst_event, timestamp, 8),
 	FIELD(sst_event, data, 16),
 	SIZE(sst_config, 24),

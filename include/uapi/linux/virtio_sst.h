@@ -206,18 +206,39 @@ struct sst_response {
 	};
 };
 
+/*
+ * Flag of an event: it was made by the driver, not by the device. Its type is one of
+ * &enum sst_driver_event, its timestamp is 0, since the driver knows no simulated time.
+ */
+#define SST_EVENT_F_DRIVER	0x1
+
+/**
+ * enum sst_driver_event - types of events that the driver makes, with SST_EVENT_F_DRIVER
+ * @SST_EVENT_OVERRUN: events were lost at this place in the order, since they were not
+ *	read in time; the data is their number
+ * @SST_EVENT_RESET: the device was started again after a reset or a suspension, and
+ *	has lost its state: events before this one are from before that, those behind
+ *	it are from afterwards. The data is how often that has happened to it
+ */
+enum sst_driver_event {
+	SST_EVENT_OVERRUN = 1,
+	SST_EVENT_RESET = 2,
+};
+
 /**
  * struct sst_event - what the device tells without having been asked
- * @type: kind of event, defined by the simulator
- * @reserved: 0
+ * @type: kind of event, defined by the simulator; with SST_EVENT_F_DRIVER, one of
+ *	&enum sst_driver_event
+ * @flags: SST_EVENT_F_* as the driver sets them; on the wire this word is reserved,
+ *	and what a device puts there never reaches a program
  * @timestamp: simulated time of the event, in the simulator's unit
  * @data: defined by @type
  *
- * 24 bytes.
+ * 24 bytes. Read from a descriptor made by SST_IOCTL_EVENT_FD.
  */
 struct sst_event {
 	__le32 type;
-	__le32 reserved;
+	__le32 flags;
 	__le64 timestamp;
 	__le64 data;
 };
@@ -254,7 +275,7 @@ struct sst_config {
 #define SST_RESPONSE_HEADER_SIZE	32
 
 /* Version of the interface below: grows with every addition */
-#define SST_ABI_VERSION		3
+#define SST_ABI_VERSION		4
 
 /**
  * struct sst_info - what the driver knows about a device
@@ -539,6 +560,53 @@ struct sst_slot_transaction {
  */
 #define SST_IOCTL_TRANSACT_SLOTS \
 	_IOW(SST_IOCTL_TYPE, 0x06, struct sst_slot_transaction)
+
+/* Flags of &struct sst_event_setup */
+#define SST_EVENT_CLOEXEC	0x1	/* the descriptor is closed on exec */
+#define SST_EVENT_NONBLOCK	0x2	/* O_NONBLOCK is set */
+
+/* Events that are kept for a reader, see &struct sst_event_setup */
+#define SST_EVENT_CAPACITY_DEFAULT	1024
+#define SST_EVENT_CAPACITY_MAX		65536
+
+/**
+ * struct sst_event_setup - how events are to be read
+ * @flags: SST_EVENT_*
+ * @capacity: how many unread events are kept, 1 to 65536, rounded up to a power of two;
+ *	0: 1024
+ * @reserved: 0
+ *
+ * Argument of SST_IOCTL_EVENT_FD. All fields are in the byte order of the CPU.
+ */
+struct sst_event_setup {
+	__u32 flags;
+	__u32 capacity;
+	__u32 reserved[2];
+};
+
+/**
+ * SST_IOCTL_EVENT_FD - get a file descriptor to read events from
+ *
+ * Argument: pointer to &struct sst_event_setup, read only.
+ *
+ * read() gives whole &struct sst_event, as many as there are and as fit, at least one;
+ * it waits for the first. Each such descriptor gets every event in order from this call
+ * on, whoever else reads; descriptors that were duplicated from it share its events.
+ * If more events come than are kept, the oldest ones are lost, and the next one to be
+ * read is of the type SST_EVENT_OVERRUN and tells their number. poll() tells EPOLLIN if
+ * read() does not wait, EPOLLHUP and EPOLLERR if the device is gone. The descriptor
+ * stays valid when that of the device is closed.
+ *
+ * read() fails with EINVAL (less than 24 bytes), EAGAIN (no event, and O_NONBLOCK),
+ * EFAULT (no event is lost then), EINTR, or ENODEV (the device is gone, and all events
+ * were read).
+ *
+ * Return: the descriptor, or -1 and errno set to EBADF (the file is not open for
+ * reading), EBUSY (the device has 256 such descriptors), EFAULT, EINVAL (an unknown flag,
+ * a capacity out of range, a reserved field that is not 0), EMFILE, ENFILE, ENODEV or
+ * ENOMEM.
+ */
+#define SST_IOCTL_EVENT_FD	_IOW(SST_IOCTL_TYPE, 0x07, struct sst_event_setup)
 
 /*
  * io_uring: commands of the operation IORING_OP_URING_CMD. The ring needs entries of
