@@ -26,8 +26,6 @@ enum {
 	SST_VQ_FURTHER,
 };
 
-#define SST_EVENT_BUFFERS_MAX	64
-
 #define SST_EXTRA_IDS_MAX	8
 
 /* A device that asks for a reset after each reset is not to keep a CPU busy. */
@@ -94,66 +92,6 @@ MODULE_PARM_DESC(reset_after,
 module_param_named(debug, sst_debug, bool, 0644);
 MODULE_PARM_DESC(debug, "Log devices found, and time-outs, late and mismatched responses one by one (default off)");
 
-/* Events */
-
-static void sst_event_callback(struct virtqueue *vq)
-{
-	struct sst_device *sst = vq->vdev->priv;
-	struct sst_event_queue *events = &sst->events;
-	bool kick = false;
-	unsigned long flags;
-	u32 length;
-	void *buffer;
-
-	spin_lock_irqsave(&events->lock, flags);
-	if (events->stopped)
-		goto out;
-	do {
-		virtqueue_disable_cb(vq);
-		while ((buffer = virtqueue_get_buf(vq, &length))) {
-			if (length == sizeof(struct sst_event))
-				events->received++;
-			else
-				events->malformed++;
-			sst_inbox_post(&events->inbox, buffer);
-		}
-	} while (!virtqueue_enable_cb(vq));
-	kick = sst_inbox_kick_prepare(&events->inbox);
-out:
-	spin_unlock_irqrestore(&events->lock, flags);
-	if (kick)
-		virtqueue_notify(vq);
-}
-
-static void sst_events_attach(struct sst_event_queue *events, struct virtqueue *vq)
-{
-	spin_lock_irq(&events->lock);
-	events->inbox.vq = vq;
-	events->stopped = false;
-	spin_unlock_irq(&events->lock);
-}
-
-static void sst_events_open(struct sst_event_queue *events)
-{
-	bool kick;
-
-	spin_lock_irq(&events->lock);
-	sst_inbox_stock(&events->inbox);
-	kick = sst_inbox_kick_prepare(&events->inbox);
-	spin_unlock_irq(&events->lock);
-	if (kick)
-		virtqueue_notify(events->inbox.vq);
-}
-
-static void sst_events_detach(struct sst_event_queue *events)
-{
-	spin_lock_irq(&events->lock);
-	events->stopped = true;
-	while (virtqueue_detach_unused_buf(events->inbox.vq))
-		;
-	spin_unlock_irq(&events->lock);
-}
-
 /*
  * Start and stop
  *
@@ -203,7 +141,7 @@ static int sst_find_vqs(struct sst_device *sst, struct virtqueue *vqs[])
 			"response", sst_queue_callback
 		};
 	}
-	info[SST_VQ_EVENT] = (struct virtqueue_info) { "event", sst_event_callback };
+	info[SST_VQ_EVENT] = (struct virtqueue_info) { "event", sst_events_callback };
 	ret = virtio_find_vqs(sst->vdev, nr, vqs, info, NULL);
 	kfree(info);
 
@@ -288,7 +226,8 @@ static int sst_set_up_vqs(struct sst_device *sst)
 	return ret;
 }
 
-static int sst_start(struct sst_device *sst)
+/* @resets: how often the device has been started again with this time; 0 at first */
+static int sst_start(struct sst_device *sst, u64 resets)
 {
 	struct sst_queue *q;
 	int ret;
@@ -299,7 +238,7 @@ static int sst_start(struct sst_device *sst)
 
 	/* Some devices' rings can't be filled before. */
 	virtio_device_ready(sst->vdev);
-	sst_events_open(&sst->events);
+	sst_events_open(&sst->events, resets);
 	/* A reset that somebody has asked for before has just been made. */
 	spin_lock_irq(&sst->reset_lock);
 	sst->reset_reason = NULL;
@@ -356,7 +295,8 @@ static int sst_start_again(struct sst_device *sst)
 {
 	int ret;
 
-	ret = sst_start(sst);
+	/* Nobody else changes it as long as the caller has @run_lock. */
+	ret = sst_start(sst, sst->resets + 1);
 	if (ret) {
 		dev_err(&sst->dev, "cannot be started again: %d\n", ret);
 		sst_mark_gone(sst);
@@ -596,8 +536,7 @@ static struct sst_device *sst_alloc(struct virtio_device *vdev)
 	INIT_DELAYED_WORK(&sst->reset_work, sst_reset_work);
 	spin_lock_init(&sst->reset_lock);
 	sst->reset_at = jiffies;
-	spin_lock_init(&sst->events.lock);
-	sst->events.stopped = true;
+	sst_events_init(&sst->events);
 
 	device_initialize(&sst->dev);
 	sst->dev.class = &sst_class;
@@ -689,11 +628,11 @@ static int sst_first_start(struct sst_device *sst)
 	int ret;
 
 	mutex_lock(&sst->run_lock);
-	ret = sst_start(sst);
+	ret = sst_start(sst, 0);
 	if (ret && sst->nr_queues > 1) {
 		dev_warn(&sst->vdev->dev, "trying one pair of queues\n");
 		sst_drop_queues(sst, 1);
-		ret = sst_start(sst);
+		ret = sst_start(sst, 0);
 	}
 	mutex_unlock(&sst->run_lock);
 
@@ -714,8 +653,7 @@ static int sst_probe(struct virtio_device *vdev)
 	if (ret)
 		goto put_device;
 
-	ret = sst_inbox_alloc(&sst->events.inbox, SST_EVENT_BUFFERS_MAX,
-			      sizeof(struct sst_event));
+	ret = sst_events_alloc(&sst->events);
 	if (ret)
 		goto put_device;
 
@@ -796,6 +734,7 @@ void sst_get_totals(struct sst_device *sst, struct sst_totals *totals)
 	spin_lock_irq(&sst->events.lock);
 	totals->events = sst->events.received;
 	totals->malformed_events = sst->events.malformed;
+	totals->lost_events = sst->events.lost;
 	totals->lost_event_buffers = sst->events.inbox.lost;
 	spin_unlock_irq(&sst->events.lock);
 

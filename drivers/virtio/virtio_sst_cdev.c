@@ -507,6 +507,8 @@ static long sst_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return sst_slots_setup(file, argp);
 	case SST_IOCTL_TRANSACT_SLOTS:
 		return sst_slots_transact(filp, argp);
+	case SST_IOCTL_EVENT_FD:
+		return sst_event_fd(filp, argp);
 	default:
 		return -ENOTTY;
 	}

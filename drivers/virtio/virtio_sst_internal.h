@@ -52,6 +52,7 @@ static_assert(sizeof(struct sst_slot_setup) == 32);
 static_assert(sizeof(struct sst_slot_request) == 24);
 static_assert(sizeof(struct sst_slot_response) == 40);
 static_assert(sizeof(struct sst_slot_transaction) == 40);
+static_assert(sizeof(struct sst_event_setup) == 16);
 static_assert(offsetof(struct sst_request, payload) == SST_REQUEST_HEADER_SIZE);
 static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE);
 
@@ -402,19 +403,29 @@ struct sst_queue {
 };
 
 /**
- * struct sst_event_queue - the event queue
+ * struct sst_event_queue - the event queue, and those who read events
  * @inbox: the virtqueue and its buffers
- * @lock: protects all fields
+ * @lock: protects all fields but @wait and @work, and the readers' events
  * @stopped: the virtqueue must not be touched
+ * @readers: who gets the events
+ * @nr_readers: their number
+ * @wait: readers and pollers that wait for events, of all descriptors
+ * @work: takes events where the callback has left off
  * @received: events so far
  * @malformed: events of an impossible length
+ * @lost: events that readers had no room for
  */
 struct sst_event_queue {
 	struct sst_inbox inbox;
-	spinlock_t lock;	/* all fields */
+	spinlock_t lock;	/* what the kernel-doc says */
 	bool stopped;
+	struct list_head readers;
+	unsigned int nr_readers;
+	wait_queue_head_t wait;
+	struct work_struct work;
 	u64 received;
 	u64 malformed;
+	u64 lost;
 };
 
 /**
@@ -529,6 +540,7 @@ struct sst_file {
  * @queue: counters of the queues
  * @events: events received
  * @malformed_events: events of an impossible length
+ * @lost_events: events that readers had no room for
  * @lost_event_buffers: event buffers that the device does not have any more
  * @lost_response_buffers: the same of the response queue
  * @errors: what went wrong: time-outs, malformed responses and events
@@ -541,6 +553,7 @@ struct sst_totals {
 	struct sst_stats queue;
 	u64 events;
 	u64 malformed_events;
+	u64 lost_events;
 	u64 lost_event_buffers;
 	u64 lost_response_buffers;
 	u64 errors;
@@ -668,6 +681,14 @@ bool sst_op_cancel(struct sst_file *file, struct sst_op *op);
 int sst_cancel_requests(struct sst_file *file, const struct sst_cancel *cancel);
 void sst_set_settings(struct sst_file *file, const struct sst_settings *settings);
 void sst_get_totals(struct sst_device *sst, struct sst_totals *totals);
+
+void sst_events_init(struct sst_event_queue *events);
+int sst_events_alloc(struct sst_event_queue *events);
+void sst_events_attach(struct sst_event_queue *events, struct virtqueue *vq);
+void sst_events_open(struct sst_event_queue *events, u64 resets);
+void sst_events_detach(struct sst_event_queue *events);
+void sst_events_callback(struct virtqueue *vq);
+int sst_event_fd(struct file *filp, const struct sst_event_setup __user *arg);
 
 unsigned int sst_how(struct file *filp, int iocb_flags);
 int sst_fill(struct sst_file *file, struct list_head *batch, struct iov_iter *from,

@@ -199,6 +199,7 @@ void sst_wake_all(struct sst_device *sst)
 	spin_unlock(&sst->files_lock);
 	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		wake_up_all(&q->room);
+	wake_up_all(&sst->events.wait);
 }
 
 /* Slots */

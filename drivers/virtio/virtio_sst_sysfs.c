@@ -123,6 +123,7 @@ static ssize_t stats_show(struct device *dev, struct device_attribute *attr,
 			  "unmatched %llu\n"
 			  "late %llu\n"
 			  "malformed_events %llu\n"
+			  "lost_events %llu\n"
 			  "lost_event_buffers %llu\n"
 			  "lost_response_buffers %llu\n"
 			  "resets %llu\n"
@@ -134,8 +135,8 @@ static ssize_t stats_show(struct device *dev, struct device_attribute *attr,
 			  s->requests, s->responses, totals.events, totals.errors,
 			  s->timeouts, s->abandoned, s->cancelled, s->aborted,
 			  s->malformed, s->mismatches, s->unmatched, s->late,
-			  totals.malformed_events, totals.lost_event_buffers,
-			  totals.lost_response_buffers, totals.resets,
+			  totals.malformed_events, totals.lost_events,
+			  totals.lost_event_buffers, totals.lost_response_buffers, totals.resets,
 			  totals.in_flight, totals.zombies, totals.slots,
 			  s->kicks, s->interrupts);
 }
