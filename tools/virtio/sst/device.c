@@ -214,6 +214,7 @@ static int init_queues(struct sst_device *dev, struct loop *loop)
 	};
 	dev->events = (struct eventq){
 		.interval_ns = dev->options->events_ns,
+		.at_once = dev->options->events_at_once,
 		.loop = loop,
 		.model = &dev->model,
 		.vu = &dev->vu,

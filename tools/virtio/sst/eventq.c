@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The event queue: sends an event every so often. */
+/* The event queue: sends events every so often. */
 
 #include <endian.h>
 #include <string.h>
@@ -60,7 +60,7 @@ static bool send_event(struct eventq *q)
 	return true;
 }
 
-/* After a pause several events may be due at once: as many as have a buffer */
+/* As many of those that are due as have a buffer, after a pause even more at once */
 void eventq_wake(struct eventq *q)
 {
 	if (silence_on(q->silence))
@@ -78,7 +78,7 @@ static void timer_ready(struct watch *watch)
 {
 	struct eventq *q = container_of(watch, struct eventq, timer);
 
-	q->due += timer_read(watch->fd);
+	q->due += timer_read(watch->fd) * q->at_once;
 	eventq_wake(q);
 }
 

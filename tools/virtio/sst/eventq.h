@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The event queue: sends an event every so often. */
+/* The event queue: sends events every so often. */
 
 #ifndef SST_EVENTQ_H
 #define SST_EVENTQ_H
@@ -17,14 +17,15 @@
 
 /**
  * struct eventq - the event queue
- * @interval_ns: time between two events
+ * @interval_ns: time until the next events
+ * @at_once: how many are sent then
  * @loop: the loop that serves it
  * @model: gives the simulated time
  * @vu: the front-end's view
  * @silence: tells whether the device is silent
  * @index: number of the ring
  * @ring: the ring, NULL while it does not run
- * @timer: expires when an event is due
+ * @timer: expires when events are due
  * @chain: the buffer just taken
  * @due: events that are due
  * @sent: events sent, since the front-end connected
@@ -32,6 +33,7 @@
  */
 struct eventq {
 	uint64_t interval_ns;
+	uint64_t at_once;
 	struct loop *loop;
 	struct model *model;
 	struct vu_dev *vu;

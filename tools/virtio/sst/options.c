@@ -16,6 +16,9 @@
 #define MAX_USEC	UINT64_C(1000000000000)
 #define MAX_MSEC	UINT64_C(1000000000)
 
+/* Events at once */
+#define MAX_EVENTS	1000
+
 /* Features that can be chosen, by name */
 static const struct {
 	const char *name;
@@ -134,9 +137,10 @@ static bool set_device_id(struct options *options, const char *arg)
 	return true;
 }
 
-static bool set_latency(struct options *options, const char *arg)
+/* Parses a number and, behind a comma, a second one, which may be missing */
+static bool parse_pair(const char *arg, uint64_t max, uint64_t *first,
+		       uint64_t max_second, uint64_t *second)
 {
-	uint64_t latency, jitter = 0;
 	char copy[64], *comma;
 
 	if (!parse_copy(arg, copy, sizeof(copy)))
@@ -144,8 +148,15 @@ static bool set_latency(struct options *options, const char *arg)
 	comma = strchr(copy, ',');
 	if (comma)
 		*comma++ = '\0';
-	if (!parse_number(copy, MAX_USEC, &latency) ||
-	    (comma && !parse_number(comma, MAX_USEC, &jitter)))
+	return parse_number(copy, max, first) &&
+	       (!comma || parse_number(comma, max_second, second));
+}
+
+static bool set_latency(struct options *options, const char *arg)
+{
+	uint64_t latency, jitter = 0;
+
+	if (!parse_pair(arg, MAX_USEC, &latency, MAX_USEC, &jitter))
 		return false;
 	options->requestq.latency_ns = latency * NSEC_PER_USEC;
 	options->requestq.jitter_ns = jitter * NSEC_PER_USEC;
@@ -164,12 +175,13 @@ static bool set_answer(struct options *options, const char *arg)
 
 static bool set_events(struct options *options, const char *arg)
 {
-	uint64_t interval;
+	uint64_t interval, number = 1;
 
-	if (!parse_number(arg, MAX_MSEC, &interval))
+	if (!parse_pair(arg, MAX_MSEC, &interval, MAX_EVENTS, &number))
 		return false;
 	options->events_ns = interval * NSEC_PER_MSEC;
-	return interval;
+	options->events_at_once = number;
+	return interval && number;
 }
 
 static bool set_poll(struct options *options, const char *arg)
@@ -235,8 +247,9 @@ static const struct option_type option_types[] = {
 	{ "latency", "US[,JITTER]",
 	  "US[,JITTER], each in microseconds from 0 to 1000000000000",
 	  "answer each request this long after its arrival", set_latency },
-	{ "events", "MS", "milliseconds, from 1 to 1000000000",
-	  "send an event every MS milliseconds", set_events },
+	{ "events", "MS[,N]",
+	  "MS[,N]: milliseconds, from 1 to 1000000000, and a number from 1 to 1000",
+	  "send N events (1) every MS milliseconds", set_events },
 	{ "poll", "US", "microseconds, from 0 to 1000000000000",
 	  "busy-poll, sleep after US without a request (0: never)", set_poll },
 	{ "response-queue", "ORDER", "after, before or alternate",

@@ -35,7 +35,8 @@ enum {
  * @queue_size: largest ring that is accepted
  * @nr_pairs: pairs of request and response queues
  * @device_id: number in configuration space
- * @events_ns: time between two events, 0 for none
+ * @events_ns: time until the next events, 0 for none
+ * @events_at_once: how many are sent then
  * @requestq: how each request queue behaves
  * @answers: answers that differ from the model's
  * @response_queue: the response queues are used
@@ -51,6 +52,7 @@ struct options {
 	unsigned int nr_pairs;
 	uint32_t device_id;
 	uint64_t events_ns;
+	uint64_t events_at_once;
 	struct requestq_options requestq;
 	struct answer_table answers;
 	bool response_queue;

@@ -121,7 +121,7 @@ def wrong_arguments():
             "--queue-size": ["0", "1", "3", "65536", "-2", "", "256x"],
             "--device-id": ["4294967296", "x", "-1"],
             "--latency": ["", "x", "1,", ",1", "1,2,3", "-1", "1" * 30],
-            "--events": ["0", "x", "1.5", "1000000001"],
+            "--events": ["0", "x", "1.5", "1000000001", "1,0", "1,1001", "1,", "1,1,1"],
             "--poll": ["", "x", "-1"],
             "--quirks": ["", "none"],
             "--answer": ["", "1", "1=", "x=never", "1=never:1", "1=after",
@@ -857,6 +857,19 @@ def events():
         offset = fill_event_ring(fe, 1)
         fe.rings[2].wait(1)
         assert event(fe, offset)[3] > numbers[4] + 10, "none dropped"
+
+
+@test
+def many_events():
+    with Device("--events", "1,100") as fe:
+        offset = fill_event_ring(fe, 200)
+        used = fe.rings[2].wait(200)
+        equal([length for _, length in used], [24] * 200)
+        numbers = [event(fe, offset + 64 * i)[3] for i in range(200)]
+        # Those at once are numbered without a gap
+        steps = [b - a for a, b in zip(numbers, numbers[1:])]
+        equal(steps[:99], [1] * 99)
+        assert min(steps) == 1, steps
 
 
 @test
