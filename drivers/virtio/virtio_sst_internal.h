@@ -69,8 +69,6 @@ static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE
 
 #define SST_REQUEST_TIMEOUT_DEFAULT_MS	5000
 
-#define SST_BUSY_POLL_MAX_US	10000
-
 /* The lower bits of a request_id are the slot's index */
 #define SST_SLOT_INDEX_BITS	24
 #define SST_SLOT_INDEX_MAX	(BIT(SST_SLOT_INDEX_BITS) - 1)

@@ -339,6 +339,9 @@ struct sst_transaction {
 #define SST_REQUEST_LIMIT_MIN		1
 #define SST_REQUEST_LIMIT_MAX		4096
 
+/* The longest that the driver looks for a response before it sleeps */
+#define SST_BUSY_POLL_MAX_US		10000
+
 /**
  * struct sst_settings - settings of an open file
  * @flags: SST_SETTING_*. Set: which fields to take over, at least one. Got:
