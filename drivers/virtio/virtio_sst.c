@@ -492,6 +492,34 @@ static int sst_restore(struct virtio_device *vdev)
 	return ret;
 }
 
+/* Settings */
+
+/**
+ * sst_configure() - change settings of a device
+ * @sst: the device
+ * @timeout_ms: time that it has to answer, in milliseconds, or NULL
+ * @busy_poll_us: how long to look for an answer, in microseconds, or NULL
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or -EINVAL if one of them is out of range; none is changed then.
+ */
+int sst_configure(struct sst_device *sst, const unsigned int *timeout_ms,
+		  const unsigned int *busy_poll_us)
+{
+	if (timeout_ms && (*timeout_ms < SST_REQUEST_TIMEOUT_MIN_MS ||
+			   *timeout_ms > SST_REQUEST_TIMEOUT_MAX_MS))
+		return -EINVAL;
+	if (busy_poll_us && *busy_poll_us > SST_BUSY_POLL_MAX_US)
+		return -EINVAL;
+
+	if (timeout_ms)
+		WRITE_ONCE(sst->request_timeout_ms, *timeout_ms);
+	if (busy_poll_us)
+		WRITE_ONCE(sst->busy_poll_us, *busy_poll_us);
+
+	return 0;
+}
+
 /* The device */
 
 /* Have no more than @nr pairs of queues. */

@@ -654,6 +654,8 @@ struct sst_queue *sst_queue_here(struct sst_device *sst);
 void sst_wake_all(struct sst_device *sst);
 int sst_ask_reset(struct sst_device *sst, const char *reason, bool at_once);
 int sst_prepare_shutdown(struct device *dev);
+int sst_configure(struct sst_device *sst, const unsigned int *timeout_ms,
+		  const unsigned int *busy_poll_us);
 
 int sst_claim(struct sst_file *file, unsigned int wanted,
 	      struct list_head *batch, unsigned int how);

@@ -44,18 +44,14 @@ static ssize_t request_timeout_ms_store(struct device *dev,
 					struct device_attribute *attr,
 					const char *buf, size_t count)
 {
-	struct sst_device *sst = to_sst_device(dev);
 	unsigned int ms;
 	int ret;
 
 	ret = kstrtouint(buf, 0, &ms);
 	if (ret)
 		return ret;
-	if (ms < SST_REQUEST_TIMEOUT_MIN_MS || ms > SST_REQUEST_TIMEOUT_MAX_MS)
-		return -EINVAL;
 
-	WRITE_ONCE(sst->request_timeout_ms, ms);
-	return count;
+	return sst_configure(to_sst_device(dev), &ms, NULL) ?: count;
 }
 static DEVICE_ATTR_RW(request_timeout_ms);
 
@@ -74,11 +70,8 @@ static ssize_t busy_poll_us_store(struct device *dev, struct device_attribute *a
 	ret = kstrtouint(buf, 0, &us);
 	if (ret)
 		return ret;
-	if (us > SST_BUSY_POLL_MAX_US)
-		return -EINVAL;
 
-	WRITE_ONCE(to_sst_device(dev)->busy_poll_us, us);
-	return count;
+	return sst_configure(to_sst_device(dev), NULL, &us) ?: count;
 }
 static DEVICE_ATTR_RW(busy_poll_us);
 
