@@ -196,4 +196,93 @@ static inline void sst_compat_complete_in_task(struct io_uring_cmd *command,
 #endif
 #endif /* CONFIG_IO_URING */
 
+#ifdef CONFIG_NET
+#include <net/genetlink.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+/* What was asked for once and what was asked for as a list shared an entry. */
+#define genl_split_ops	genl_ops
+#define split_ops	ops
+#define n_split_ops	n_ops
+
+static inline void sst_compat_merge_op(struct genl_ops *to, const struct genl_ops *from)
+{
+	to->start = from->start;
+	to->dumpit = from->dumpit;
+	to->flags |= from->flags;
+}
+
+static inline int sst_compat_register_family(struct genl_family *family)
+{
+	unsigned int i, nr = 0;
+	struct genl_ops *ops;
+	int ret;
+
+	ops = kcalloc(family->n_ops, sizeof(*ops), GFP_KERNEL);
+	if (!ops)
+		return -ENOMEM;
+
+	for (i = 0; i < family->n_ops; i++)
+		if (nr && ops[nr - 1].cmd == family->ops[i].cmd)
+			sst_compat_merge_op(&ops[nr - 1], &family->ops[i]);
+		else
+			ops[nr++] = family->ops[i];
+	family->ops = ops;
+	family->n_ops = nr;
+	ret = genl_register_family(family);
+	if (ret)
+		kfree(ops);
+
+	return ret;
+}
+
+static inline int sst_compat_unregister_family(const struct genl_family *family)
+{
+	int ret = genl_unregister_family(family);
+
+	kfree(family->ops);
+	return ret;
+}
+#define genl_register_family	sst_compat_register_family
+#define genl_unregister_family	sst_compat_unregister_family
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define genl_info_dump	genl_dumpit_info
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+/* The range was no constant one. */
+#undef NLA_POLICY_FULL_RANGE
+#define NLA_POLICY_FULL_RANGE(tp, limits) {				\
+	.type = NLA_ENSURE_UINT_OR_BINARY_TYPE(tp),			\
+	.validation_type = NLA_VALIDATE_RANGE_PTR,			\
+	.range = (struct netlink_range_validation *)(limits),		\
+}
+
+static inline int nla_put_uint(struct sk_buff *skb, int attrtype, u64 value)
+{
+	return value > U32_MAX ? nla_put(skb, attrtype, sizeof(value), &value) :
+				 nla_put_u32(skb, attrtype, value);
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+/* Stable releases differ in whether it wants to know how to allocate. */
+static inline int sst_compat_multicast_allns(const struct genl_family *family,
+					     struct sk_buff *skb, u32 portid,
+					     unsigned int group)
+{
+	typedef int with_gfp(const struct genl_family *, struct sk_buff *, u32, unsigned int, gfp_t);
+	typedef int without(const struct genl_family *, struct sk_buff *, u32, unsigned int);
+	void *function = genlmsg_multicast_allns;
+
+	if (__builtin_types_compatible_p(typeof(genlmsg_multicast_allns), with_gfp))
+		return ((with_gfp *)function)(family, skb, portid, group, GFP_ATOMIC);
+	return ((without *)function)(family, skb, portid, group);
+}
+#define genlmsg_multicast_allns	sst_compat_multicast_allns
+#endif
+#endif /* CONFIG_NET */
+
 #endif /* _SST_COMPAT_H */

@@ -245,7 +245,7 @@ static int sst_start(struct sst_device *sst, u64 resets)
 	spin_unlock_irq(&sst->reset_lock);
 	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_open(q);
-	sst->running = true;
+	WRITE_ONCE(sst->running, true);
 
 	return 0;
 }
@@ -254,7 +254,7 @@ static void sst_stop(struct sst_device *sst)
 {
 	struct sst_queue *q;
 
-	sst->running = false;
+	WRITE_ONCE(sst->running, false);
 	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		sst_queue_hold(q);
 	/* No kick of a request after this */
@@ -306,6 +306,7 @@ static int sst_start_again(struct sst_device *sst)
 	spin_lock_irq(&sst->reset_lock);
 	sst->resets++;
 	spin_unlock_irq(&sst->reset_lock);
+	sst_netlink_fault(sst);
 	/* Who has waited for that goes on. */
 	sst_wake_all(sst);
 
@@ -345,6 +346,7 @@ static void sst_reset(struct sst_device *sst, const char *reason)
 	spin_lock_irq(&sst->reset_lock);
 	sst->reset_at = jiffies + SST_RESET_INTERVAL;
 	spin_unlock_irq(&sst->reset_lock);
+	sst_netlink_changed(sst);
 }
 
 /* How long an automatic reset has to wait, in jiffies */
@@ -474,6 +476,7 @@ static int sst_freeze(struct virtio_device *vdev)
 	if (sst->running)
 		sst_stop(sst);
 	mutex_unlock(&sst->run_lock);
+	sst_netlink_changed(sst);
 
 	return 0;
 }
@@ -488,6 +491,7 @@ static int sst_restore(struct virtio_device *vdev)
 	if (!sst->gone)
 		ret = sst_start_again(sst);
 	mutex_unlock(&sst->run_lock);
+	sst_netlink_changed(sst);
 
 	return ret;
 }
@@ -516,6 +520,7 @@ int sst_configure(struct sst_device *sst, const unsigned int *timeout_ms,
 		WRITE_ONCE(sst->request_timeout_ms, *timeout_ms);
 	if (busy_poll_us)
 		WRITE_ONCE(sst->busy_poll_us, *busy_poll_us);
+	sst_netlink_changed(sst);
 
 	return 0;
 }
@@ -560,6 +565,7 @@ static struct sst_device *sst_alloc(struct virtio_device *vdev)
 	atomic64_set(&sst->serials, 0);
 	spin_lock_init(&sst->files_lock);
 	INIT_LIST_HEAD(&sst->files);
+	INIT_LIST_HEAD(&sst->netlink_node);
 	mutex_init(&sst->run_lock);
 	INIT_DELAYED_WORK(&sst->reset_work, sst_reset_work);
 	spin_lock_init(&sst->reset_lock);
@@ -698,6 +704,7 @@ static int sst_probe(struct virtio_device *vdev)
 	ret = sst_cdev_add(sst);
 	if (ret)
 		goto stop;
+	sst_netlink_add(sst);
 
 	sst_dbg(sst, "wire version %#x, device id %u, features %#llx, %u queue pairs, room for %u requests in each\n",
 		sst->version, sst->device_id, sst->features, sst->nr_queues,
@@ -738,6 +745,19 @@ static void sst_add_queue(struct sst_totals *totals, struct sst_queue *q)
 	totals->slots += q->nr_slots;
 	totals->lost_response_buffers += q->responses.lost;
 	spin_unlock_irq(&q->lock);
+}
+
+/**
+ * sst_get_queue_totals() - get what a queue has counted
+ * @q: the queue
+ * @totals: where to put it; what only devices count is 0
+ *
+ * Context: Process context. Takes and releases the lock of the queue.
+ */
+void sst_get_queue_totals(struct sst_queue *q, struct sst_totals *totals)
+{
+	memset(totals, 0, sizeof(*totals));
+	sst_add_queue(totals, q);
 }
 
 /**
@@ -788,6 +808,7 @@ static void sst_remove(struct virtio_device *vdev)
 	sst_mark_gone(sst);
 	sst_cdev_del(sst);
 	sst_shut_down(sst);
+	sst_netlink_del(sst);
 
 	sst_log_statistics(sst);
 	ida_free(&sst_ida, sst->index);
@@ -863,10 +884,20 @@ static int __init sst_init(void)
 	if (ret)
 		return ret;
 
+	ret = sst_netlink_init();
+	if (ret)
+		goto exit_cdev;
+
 	ret = register_virtio_driver(&sst_driver);
 	if (ret)
-		sst_cdev_exit();
+		goto exit_netlink;
 
+	return 0;
+
+exit_netlink:
+	sst_netlink_exit();
+exit_cdev:
+	sst_cdev_exit();
 	return ret;
 }
 module_init(sst_init);
@@ -874,6 +905,7 @@ module_init(sst_init);
 static void __exit sst_exit(void)
 {
 	unregister_virtio_driver(&sst_driver);
+	sst_netlink_exit();
 	sst_cdev_exit();
 }
 module_exit(sst_exit);

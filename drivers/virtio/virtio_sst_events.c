@@ -100,6 +100,7 @@ static void sst_events_receive(struct sst_event_queue *events, const void *buffe
 
 	if (length != sizeof(event)) {
 		events->malformed++;
+		sst_netlink_fault(container_of(events, struct sst_device, events));
 		return;
 	}
 

@@ -444,7 +444,8 @@ struct sst_event_queue {
  *	who only want to leave early
  * @run_lock: protects @running, and is held while the device is started, stopped
  *	or reset
- * @running: the device was started and not stopped
+ * @running: the device was started and not stopped. Read without by those who only tell
+ *	others
  * @reset_work: resets the device if that was asked for, by the driver or by the
  *	device itself
  * @reset_lock: protects @reset_reason to @resets; taken inside the lock of a queue
@@ -457,6 +458,8 @@ struct sst_event_queue {
  * @nr_queues: number of @queues
  * @queues: the pairs of a request and a response queue, allocated
  * @events: the event queue
+ * @netlink_node: on the list of devices that netlink knows, protected by its lock
+ * @counters_changed: who follows the counters is to be told
  */
 struct sst_device {
 	struct device dev;
@@ -483,6 +486,8 @@ struct sst_device {
 	unsigned int nr_queues;
 	struct sst_queue *queues;
 	struct sst_event_queue events;
+	struct list_head netlink_node;
+	bool counters_changed;
 };
 
 /**
@@ -656,6 +661,7 @@ int sst_ask_reset(struct sst_device *sst, const char *reason, bool at_once);
 int sst_prepare_shutdown(struct device *dev);
 int sst_configure(struct sst_device *sst, const unsigned int *timeout_ms,
 		  const unsigned int *busy_poll_us);
+void sst_get_queue_totals(struct sst_queue *q, struct sst_totals *totals);
 
 int sst_claim(struct sst_file *file, unsigned int wanted,
 	      struct list_head *batch, unsigned int how);
@@ -758,6 +764,40 @@ int sst_uring_cmd_iopoll(struct io_uring_cmd *cmd, struct io_comp_batch *iob,
 #else
 #define sst_uring_cmd NULL
 #define sst_uring_cmd_iopoll NULL
+#endif
+
+#ifdef CONFIG_NET
+int sst_netlink_init(void);
+void sst_netlink_exit(void);
+void sst_netlink_add(struct sst_device *sst);
+void sst_netlink_del(struct sst_device *sst);
+void sst_netlink_changed(struct sst_device *sst);
+void sst_netlink_fault(struct sst_device *sst);
+#else
+static inline int sst_netlink_init(void)
+{
+	return 0;
+}
+
+static inline void sst_netlink_exit(void)
+{
+}
+
+static inline void sst_netlink_add(struct sst_device *sst)
+{
+}
+
+static inline void sst_netlink_del(struct sst_device *sst)
+{
+}
+
+static inline void sst_netlink_changed(struct sst_device *sst)
+{
+}
+
+static inline void sst_netlink_fault(struct sst_device *sst)
+{
+}
 #endif
 
 extern struct class sst_class;

@@ -70,6 +70,7 @@ static const struct genl_split_ops virtio_sst_nl_ops[] = {
 	},
 	{
 		.cmd		= VIRTIO_SST_CMD_QUEUE_GET,
+		.start		= virtio_sst_nl_queue_get_start,
 		.dumpit		= virtio_sst_nl_queue_get_dumpit,
 		.policy		= virtio_sst_queue_get_nl_policy,
 		.maxattr	= VIRTIO_SST_A_QUEUE_DEVICE_INDEX,

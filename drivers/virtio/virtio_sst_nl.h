@@ -13,6 +13,8 @@
 #include <uapi/linux/virtio_sst_netlink.h>
 #include <linux/virtio_sst.h>
 
+int virtio_sst_nl_queue_get_start(struct netlink_callback *cb);
+
 int virtio_sst_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info);
 int virtio_sst_nl_device_get_dumpit(struct sk_buff *skb,
 				    struct netlink_callback *cb);

@@ -352,6 +352,13 @@ static void sst_slot_end_early(struct sst_queue *q, struct sst_slot *slot, u32 s
 	}
 }
 
+/* Count one of those that whoever follows the counters is told of. */
+static void sst_count_fault(struct sst_queue *q, u64 *counter)
+{
+	(*counter)++;
+	sst_netlink_fault(q->sst);
+}
+
 /* Look at what the device wrote as far as it can be wrong in a way that matters. */
 static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 length,
 			   struct sst_wakeups *wakeups)
@@ -360,7 +367,7 @@ static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 	slot->by_driver = !sst_response_length_valid(length);
 	if (slot->by_driver) {
 		slot->status = SST_RESPONSE_ERROR;
-		q->stats.malformed++;
+		sst_count_fault(q, &q->stats.malformed);
 		wakeups->malformed++;
 		wakeups->length = length;
 		return;
@@ -369,7 +376,7 @@ static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 	q->stats.responses++;
 	if (slot->answer->request_id != cpu_to_le64(sst_slot_id(slot)) ||
 	    slot->answer->user_data != slot->user_data) {
-		q->stats.mismatches++;
+		sst_count_fault(q, &q->stats.mismatches);
 		sst_dbg(q->sst, "response to request %#llx has another ID or user_data\n",
 			sst_slot_id(slot));
 	}
@@ -377,7 +384,7 @@ static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 
 static void sst_late(struct sst_queue *q, u64 id)
 {
-	q->stats.late++;
+	sst_count_fault(q, &q->stats.late);
 	q->silence = 0;
 	sst_dbg(q->sst, "late response to request %#llx\n", id);
 }
@@ -466,7 +473,7 @@ static void sst_response_unmatched(struct sst_queue *q, u64 id)
 		sst_late(q, id);
 		return;
 	}
-	q->stats.unmatched++;
+	sst_count_fault(q, &q->stats.unmatched);
 	sst_dbg(q->sst, "response with request ID %#llx, which no request ever had\n", id);
 }
 
@@ -483,7 +490,7 @@ static void sst_response_received(struct sst_queue *q, const struct sst_response
 	u64 id;
 
 	if (!sst_response_length_valid(length)) {
-		q->stats.unmatched++;
+		sst_count_fault(q, &q->stats.unmatched);
 		sst_dbg(q->sst, "response of %u bytes on the response queue\n", length);
 		return;
 	}
@@ -708,7 +715,7 @@ static void sst_slot_timed_out(struct sst_queue *q, struct sst_slot *slot,
 	bool device_late = slot->timeout >= sst_patience(q);
 
 	sst_dbg(q->sst, "time-out of request %#llx\n", sst_slot_id(slot));
-	q->stats.timeouts++;
+	sst_count_fault(q, &q->stats.timeouts);
 	sst_slot_end_early(q, slot, SST_RESPONSE_TIMEOUT, wakeups);
 	if (device_late && slot->state == SST_SLOT_ZOMBIE)
 		sst_slot_overdue(q, slot);
