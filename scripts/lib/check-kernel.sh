@@ -76,7 +76,7 @@ apply_mail() {
 # Succeeds if all files of the series are in $tree as they are here.
 tree_is_ours() {
 	local file
-	for file in $(cd "$top" && git ls-files drivers include Documentation/ABI Documentation/userspace-api \
+	for file in $(cd "$top" && git ls-files drivers include Documentation/ABI Documentation/netlink Documentation/userspace-api \
 		Documentation/driver-api tools/testing | grep -v '^drivers/virtio/\(Kconfig\|Makefile\)$'); do
 		cmp "$top/$file" "$tree/$file" || return
 	done

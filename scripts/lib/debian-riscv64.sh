@@ -19,7 +19,7 @@
 . "${BASH_SOURCE[0]%/*}/debian.sh"
 
 riscv64_kernel=6.12
-riscv64_packages=kmod,procps,xz-utils,mawk,busybox-static,libc6-dev,liburing-dev
+riscv64_packages=kmod,procps,xz-utils,mawk,busybox-static,libc6-dev,liburing-dev,libmnl-dev
 
 # The names by which the archive has the release. Its mirrors update each by itself, so
 # that the lists of a seldom used architecture fit the signature by one of them only.
