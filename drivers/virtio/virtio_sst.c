@@ -17,6 +17,7 @@
 #include <linux/virtio_config.h>
 
 #include "virtio_sst_internal.h"
+#include "virtio_sst_trace.h"
 
 /* virtqueue order: further pairs of a request and a response queue follow */
 enum {
@@ -331,6 +332,7 @@ static void sst_reset(struct sst_device *sst, const char *reason)
 {
 	int ret;
 
+	trace_sst_reset(sst, reason);
 	dev_warn(&sst->dev, "device reset (%s)\n", reason);
 	sst_stop(sst);
 	ret = sst_negotiate(sst->vdev);

@@ -206,7 +206,7 @@ static size_t sst_response_length(const struct sst_slot *slot)
 void sst_fill_header(const struct sst_slot *slot, struct sst_response_header *header)
 {
 	*header = (struct sst_response_header) {
-		.request_id = cpu_to_le64(sst_request_id(slot->generation, slot->index)),
+		.request_id = cpu_to_le64(sst_slot_id(slot)),
 		.user_data = slot->user_data,
 	};
 	if (slot->by_driver) {
@@ -383,7 +383,7 @@ static struct sst_op *sst_transact_submit(struct file *filp, const struct sst_tr
 		return ERR_PTR(ret);
 
 	slot = list_first_entry(&batch, struct sst_slot, node);
-	*id = sst_request_id(slot->generation, slot->index);
+	*id = sst_slot_id(slot);
 	op = sst_op_begin(&batch, sst_op_wake, NULL, READ_ONCE(file->sst->busy_poll_us));
 	ret = sst_submit(file, &batch, how);
 	sst_unclaim(file, &batch);

@@ -28,6 +28,7 @@
 #include <linux/virtio.h>
 
 #include "virtio_sst_internal.h"
+#include "virtio_sst_trace.h"
 
 /* Buffers on the event queue: what comes while the driver gets no CPU has to fit. */
 #define SST_EVENT_BUFFERS_MAX	256
@@ -96,11 +97,13 @@ static void sst_events_add(struct sst_event_queue *events, const struct sst_even
 
 static void sst_events_receive(struct sst_event_queue *events, const void *buffer, u32 length)
 {
+	struct sst_device *sst = container_of(events, struct sst_device, events);
 	struct sst_event event;
 
+	trace_sst_event(sst, buffer, length);
 	if (length != sizeof(event)) {
 		events->malformed++;
-		sst_netlink_fault(container_of(events, struct sst_device, events));
+		sst_netlink_fault(sst);
 		return;
 	}
 

@@ -192,6 +192,7 @@ struct sst_shared_slot {
  * @answer: where the response is: @response, or, if it came on the response queue
  *	before the chain was back, @request, since @response is still the device's
  * @user_data: the driver's own copy, from the request
+ * @submitted: when it was handed to the device, in ns; 0 if nobody wanted to know
  * @started: when the clock was started, in jiffies
  * @timeout: time that the device has from then on, in jiffies: as the owner has
  *	it for BUSY and AWAIT, as the device has it for ZOMBIE
@@ -199,7 +200,8 @@ struct sst_shared_slot {
  * @generation: &sst_queue.generation when it was claimed
  * @last_serial: &sst_file.serial of the last owner: @response has nobody else's
  *	data
- * @length: bytes of @answer that the device says it wrote
+ * @length: bytes of @answer that the device says it wrote; 0 if there is none
+ * @type: the driver's own copy, from the request
  * @index: tells the slots of a queue from each other
  * @status: SST_RESPONSE_* of an ending made by the driver
  * @state: who has it
@@ -224,12 +226,14 @@ struct sst_slot {
 	struct sst_response *response;
 	struct sst_response *answer;
 	__le64 user_data;
+	u64 submitted;
 	unsigned long started;
 	unsigned long timeout;
 	u64 batch;
 	u64 generation;
 	u64 last_serial;
 	u32 length;
+	__le32 type;
 	u32 index;
 	u32 status;
 	enum sst_slot_state state;
@@ -602,6 +606,11 @@ static inline unsigned int sst_slot_places(const struct sst_slot *slot)
 static inline u64 sst_request_id(u64 generation, u32 index)
 {
 	return generation << SST_SLOT_INDEX_BITS | index;
+}
+
+static inline u64 sst_slot_id(const struct sst_slot *slot)
+{
+	return sst_request_id(slot->generation, slot->index);
 }
 
 /* A response has a header at least, and cannot be longer than its buffer. */

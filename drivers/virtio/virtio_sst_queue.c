@@ -38,6 +38,7 @@
 #include <linux/xarray.h>
 
 #include "virtio_sst_internal.h"
+#include "virtio_sst_trace.h"
 
 /* A virtqueue holds no more requests than this, even if it could. */
 #define SST_QUEUE_CAPACITY_MAX	1024
@@ -254,11 +255,6 @@ static bool sst_slot_in_flight(const struct sst_slot *slot)
 	return slot->state == SST_SLOT_BUSY || slot->state == SST_SLOT_AWAIT;
 }
 
-static u64 sst_slot_id(const struct sst_slot *slot)
-{
-	return sst_request_id(slot->generation, slot->index);
-}
-
 /* How long the device has for an answer, as it was set for the device */
 static unsigned long sst_patience(const struct sst_queue *q)
 {
@@ -294,6 +290,14 @@ static void sst_queue_vacate(struct sst_queue *q, const struct sst_slot *slot,
 	q->room_wanted = false;
 }
 
+/* A request ends without an answer of the device that could be read. */
+static void sst_slot_end_by_driver(struct sst_slot *slot, u32 status)
+{
+	slot->by_driver = true;
+	slot->status = status;
+	slot->length = 0;
+}
+
 /* End a request that was in flight: its owner can read about it. */
 static void sst_slot_end(struct sst_slot *slot, enum sst_slot_state state,
 			 struct sst_wakeups *wakeups)
@@ -301,6 +305,7 @@ static void sst_slot_end(struct sst_slot *slot, enum sst_slot_state state,
 	struct sst_file *file = slot->file;
 
 	lockdep_assert_held(&file->queue->lock);
+	trace_sst_complete(file->queue, slot);
 	slot->state = state;
 	file->in_flight--;
 	if (slot->op) {
@@ -342,8 +347,7 @@ static void sst_slot_bury(struct sst_queue *q, struct sst_slot *slot)
 static void sst_slot_end_early(struct sst_queue *q, struct sst_slot *slot, u32 status,
 			       struct sst_wakeups *wakeups)
 {
-	slot->by_driver = true;
-	slot->status = status;
+	sst_slot_end_by_driver(slot, status);
 	if (slot->state == SST_SLOT_AWAIT) {
 		sst_slot_complete(q, slot, wakeups);
 	} else {
@@ -377,15 +381,19 @@ static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 	if (slot->answer->request_id != cpu_to_le64(sst_slot_id(slot)) ||
 	    slot->answer->user_data != slot->user_data) {
 		sst_count_fault(q, &q->stats.mismatches);
+		trace_sst_mismatch(q, slot);
 		sst_dbg(q->sst, "response to request %#llx has another ID or user_data\n",
 			sst_slot_id(slot));
 	}
 }
 
-static void sst_late(struct sst_queue *q, u64 id)
+/* A request that was @submitted at that time, if it is known, was answered late. */
+static void sst_late(struct sst_queue *q, u64 id, const struct sst_response *answer,
+		     u32 length, u64 submitted)
 {
 	sst_count_fault(q, &q->stats.late);
 	q->silence = 0;
+	trace_sst_late(q, id, answer, length, submitted);
 	sst_dbg(q->sst, "late response to request %#llx\n", id);
 }
 
@@ -400,7 +408,7 @@ static void sst_zombie_returned(struct sst_queue *q, struct sst_slot *slot, u32 
 		q->overdue--;
 	/* An empty one is no answer; that is on the response queue. */
 	if (length)
-		sst_late(q, sst_slot_id(slot));
+		sst_late(q, sst_slot_id(slot), slot->response, length, slot->submitted);
 	if (slot->file)
 		slot->state = SST_SLOT_DONE;
 	else
@@ -465,15 +473,17 @@ static struct sst_slot *sst_slot_find(struct sst_queue *q, u64 id)
 }
 
 /* The response queue has a response that belongs to no request in flight. */
-static void sst_response_unmatched(struct sst_queue *q, u64 id)
+static void sst_response_unmatched(struct sst_queue *q, u64 id,
+				   const struct sst_response *response, u32 length)
 {
 	u64 generation = id >> SST_SLOT_INDEX_BITS;
 
 	if (generation && generation <= q->generation) {
-		sst_late(q, id);
+		sst_late(q, id, response, length, 0);
 		return;
 	}
 	sst_count_fault(q, &q->stats.unmatched);
+	trace_sst_unmatched(q, response, length);
 	sst_dbg(q->sst, "response with request ID %#llx, which no request ever had\n", id);
 }
 
@@ -491,6 +501,7 @@ static void sst_response_received(struct sst_queue *q, const struct sst_response
 
 	if (!sst_response_length_valid(length)) {
 		sst_count_fault(q, &q->stats.unmatched);
+		trace_sst_unmatched(q, response, length);
 		sst_dbg(q->sst, "response of %u bytes on the response queue\n", length);
 		return;
 	}
@@ -498,7 +509,7 @@ static void sst_response_received(struct sst_queue *q, const struct sst_response
 	id = le64_to_cpu(READ_ONCE(response->request_id));
 	slot = sst_slot_find(q, id);
 	if (!slot) {
-		sst_response_unmatched(q, id);
+		sst_response_unmatched(q, id, response, length);
 		return;
 	}
 
@@ -714,6 +725,7 @@ static void sst_slot_timed_out(struct sst_queue *q, struct sst_slot *slot,
 {
 	bool device_late = slot->timeout >= sst_patience(q);
 
+	trace_sst_timeout(q, slot);
 	sst_dbg(q->sst, "time-out of request %#llx\n", sst_slot_id(slot));
 	sst_count_fault(q, &q->stats.timeouts);
 	sst_slot_end_early(q, slot, SST_RESPONSE_TIMEOUT, wakeups);
@@ -1328,6 +1340,7 @@ void sst_unclaim(struct sst_file *file, struct list_head *batch)
 static void sst_slot_prepare(struct sst_file *file, struct sst_slot *slot)
 {
 	slot->user_data = slot->request->user_data;
+	slot->type = slot->request->type;
 	slot->timeout = msecs_to_jiffies(sst_file_timeout_ms(file));
 	slot->request->request_id = cpu_to_le64(sst_slot_id(slot));
 
@@ -1363,12 +1376,19 @@ static int sst_queue_add_slot(struct sst_queue *q, struct sst_slot *slot)
 	return virtqueue_add_sgs(q->vq, sgs, 1, 1, slot, GFP_ATOMIC);
 }
 
+/* The time, in ns, if a tracepoint will want to know how long ago it was; 0 if not */
+static u64 sst_submission_time(void)
+{
+	return trace_sst_complete_enabled() || trace_sst_late_enabled() ? ktime_get_ns() : 0;
+}
+
 /*
  * Offer FILLING slots to the device, if there are @least places. Returns the number of
  * slots, or an error.
  */
 static int sst_queue_add(struct sst_queue *q, struct list_head *batch, unsigned int least)
 {
+	u64 now = sst_submission_time();
 	struct sst_slot *slot, *next;
 	int ret = 0;
 	int n = 0;
@@ -1388,7 +1408,9 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch, unsigned 
 		if (ret)
 			break;
 		slot->batch = q->batch;
+		slot->submitted = now;
 		slot->state = SST_SLOT_BUSY;
+		trace_sst_submit(q, slot);
 		list_del_init(&slot->node);
 		if (slot->op) {
 			list_add_tail(&slot->node, &slot->op->slots);
@@ -1728,6 +1750,8 @@ static void sst_slot_abandon(struct sst_queue *q, struct sst_slot *slot,
 	struct sst_file *file = slot->file;
 
 	q->stats.abandoned++;
+	sst_slot_end_by_driver(slot, SST_RESPONSE_ERROR);
+	trace_sst_complete(q, slot);
 	file->in_flight--;
 	file->used--;
 	if (slot->state == SST_SLOT_AWAIT) {
@@ -2377,11 +2401,11 @@ void sst_queue_detach(struct sst_queue *q)
 static void sst_slot_lose(struct sst_queue *q, struct sst_slot *slot,
 			  struct sst_wakeups *wakeups)
 {
+	sst_slot_end_by_driver(slot, SST_RESPONSE_NO_DEVICE);
 	if (slot->op) {
-		slot->by_driver = true;
-		slot->status = SST_RESPONSE_NO_DEVICE;
 		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
 	} else {
+		trace_sst_complete(q, slot);
 		slot->file->in_flight--;
 		slot->file->used--;
 		sst_slot_free(q, slot);
@@ -2407,8 +2431,7 @@ static void sst_slot_recover(struct sst_queue *q, struct sst_slot *slot,
 		sst_slot_lose(q, slot, wakeups);
 	} else {
 		q->stats.aborted++;
-		slot->by_driver = true;
-		slot->status = SST_RESPONSE_ERROR;
+		sst_slot_end_by_driver(slot, SST_RESPONSE_ERROR);
 		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
 	}
 }
