@@ -706,6 +706,7 @@ static int sst_probe(struct virtio_device *vdev)
 	ret = sst_cdev_add(sst);
 	if (ret)
 		goto stop;
+	sst_debugfs_add(sst);
 	sst_netlink_add(sst);
 
 	sst_dbg(sst, "wire version %#x, device id %u, features %#llx, %u queue pairs, room for %u requests in each\n",
@@ -808,6 +809,7 @@ static void sst_remove(struct virtio_device *vdev)
 	struct sst_device *sst = vdev->priv;
 
 	sst_mark_gone(sst);
+	sst_debugfs_del(sst);
 	sst_cdev_del(sst);
 	sst_shut_down(sst);
 	sst_netlink_del(sst);
@@ -890,13 +892,15 @@ static int __init sst_init(void)
 	if (ret)
 		goto exit_cdev;
 
+	sst_debugfs_init();
 	ret = register_virtio_driver(&sst_driver);
 	if (ret)
-		goto exit_netlink;
+		goto exit_debugfs;
 
 	return 0;
 
-exit_netlink:
+exit_debugfs:
+	sst_debugfs_exit();
 	sst_netlink_exit();
 exit_cdev:
 	sst_cdev_exit();
@@ -907,6 +911,7 @@ module_init(sst_init);
 static void __exit sst_exit(void)
 {
 	unregister_virtio_driver(&sst_driver);
+	sst_debugfs_exit();
 	sst_netlink_exit();
 	sst_cdev_exit();
 }

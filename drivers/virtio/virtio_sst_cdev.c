@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/kdev_t.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -74,6 +75,7 @@ static int sst_open(struct inode *inode, struct file *filp)
 	file->sst = sst;
 	file->queue = sst_queue_here(sst);
 	file->serial = atomic64_inc_return(&sst->serials);
+	file->opener = get_pid(task_tgid(current));
 	file->limit = SST_REQUEST_LIMIT_DEFAULT;
 	init_waitqueue_head(&file->readers);
 	init_waitqueue_head(&file->wait);
@@ -99,6 +101,7 @@ static int sst_close(struct inode *inode, struct file *filp)
 	spin_lock(&file->sst->files_lock);
 	list_del(&file->node);
 	spin_unlock(&file->sst->files_lock);
+	put_pid(file->opener);
 	kfree_rcu(file, rcu);
 
 	return 0;

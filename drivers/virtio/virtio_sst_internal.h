@@ -28,8 +28,10 @@
 #include <uapi/linux/virtio_sst.h>
 
 struct attribute_group;
+struct dentry;
 struct file;
 struct page;
+struct pid;
 struct user_struct;
 struct vm_area_struct;
 struct io_comp_batch;
@@ -193,7 +195,8 @@ struct sst_shared_slot {
  *	before the chain was back, @request, since @response is still the device's
  * @user_data: the driver's own copy, from the request
  * @submitted: when it was handed to the device, in ns; 0 if nobody wanted to know
- * @started: when the clock was started, in jiffies
+ * @started: when the clock was started, or, until it is, when it was handed to the
+ *	device, in jiffies
  * @timeout: time that the device has from then on, in jiffies: as the owner has
  *	it for BUSY and AWAIT, as the device has it for ZOMBIE
  * @batch: which kick told the device about it
@@ -464,6 +467,7 @@ struct sst_event_queue {
  * @events: the event queue
  * @netlink_node: on the list of devices that netlink knows, protected by its lock
  * @counters_changed: who follows the counters is to be told
+ * @debugfs: its folder there
  */
 struct sst_device {
 	struct device dev;
@@ -492,6 +496,7 @@ struct sst_device {
 	struct sst_event_queue events;
 	struct list_head netlink_node;
 	bool counters_changed;
+	struct dentry *debugfs;
 };
 
 /**
@@ -501,6 +506,7 @@ struct sst_device {
  *	changed under the lock of the queue that it was
  * @node: on &sst_device.files
  * @serial: tells files of one device from each other for ever
+ * @opener: the process that has opened it
  * @readers: who waits for a response; exclusive: first come, first served
  * @wait: pollers, for whatever they wait, and writers that wait because of @limit
  * @poll_node: on &sst_queue.pollers while pollers wait for a place
@@ -525,6 +531,7 @@ struct sst_file {
 	struct sst_queue *queue;
 	struct list_head node;
 	u64 serial;
+	struct pid *opener;
 	wait_queue_head_t readers;
 	wait_queue_head_t wait;
 	struct list_head poll_node;
@@ -808,6 +815,11 @@ static inline void sst_netlink_fault(struct sst_device *sst)
 {
 }
 #endif
+
+void sst_debugfs_init(void);
+void sst_debugfs_exit(void);
+void sst_debugfs_add(struct sst_device *sst);
+void sst_debugfs_del(struct sst_device *sst);
 
 extern struct class sst_class;
 extern const struct attribute_group *sst_groups[];

@@ -1409,6 +1409,7 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch, unsigned 
 			break;
 		slot->batch = q->batch;
 		slot->submitted = now;
+		slot->started = jiffies;
 		slot->state = SST_SLOT_BUSY;
 		trace_sst_submit(q, slot);
 		list_del_init(&slot->node);
