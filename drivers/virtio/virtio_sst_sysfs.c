@@ -32,6 +32,30 @@ static ssize_t features_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(features);
 
+static ssize_t queue_pairs_show(struct device *dev, struct device_attribute *attr,
+				char *buf)
+{
+	return sysfs_emit(buf, "%u\n", to_sst_device(dev)->nr_queues);
+}
+static DEVICE_ATTR_RO(queue_pairs);
+
+static ssize_t queue_size_show(struct device *dev, struct device_attribute *attr,
+			       char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_sst_device(dev)->queues->capacity));
+}
+static DEVICE_ATTR_RO(queue_size);
+
+static ssize_t in_flight_show(struct device *dev, struct device_attribute *attr,
+			      char *buf)
+{
+	struct sst_totals totals;
+
+	sst_get_totals(to_sst_device(dev), &totals);
+	return sysfs_emit(buf, "%u\n", totals.in_flight);
+}
+static DEVICE_ATTR_RO(in_flight);
+
 static ssize_t request_timeout_ms_show(struct device *dev,
 				       struct device_attribute *attr, char *buf)
 {
@@ -139,6 +163,9 @@ static struct attribute *sst_attrs[] = {
 	&dev_attr_busy_poll_us.attr,
 	&dev_attr_device_id.attr,
 	&dev_attr_features.attr,
+	&dev_attr_in_flight.attr,
+	&dev_attr_queue_pairs.attr,
+	&dev_attr_queue_size.attr,
 	&dev_attr_request_timeout_ms.attr,
 	&dev_attr_reset.attr,
 	&dev_attr_stats.attr,

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 
@@ -953,6 +954,10 @@ TEST_F(sst, get_info)
 	EXPECT_EQ(SST_WIRE_VERSION, self->info.version);
 	ASSERT_LT(0, sst_attr_get("features", text, sizeof(text)));
 	EXPECT_EQ(self->info.features, strtoull(text, NULL, 16));
+	ASSERT_LT(0, sst_attr_get("queue_pairs", text, sizeof(text)));
+	EXPECT_STREQ("1\n", text);
+	ASSERT_LT(0, sst_attr_get("queue_size", text, sizeof(text)));
+	EXPECT_EQ(self->info.queue_size, strtoul(text, NULL, 10));
 }
 
 TEST_F(sst, ioctl_errors)
@@ -1363,6 +1368,40 @@ TEST_F(sst, request_timeout_attribute)
 	ASSERT_EQ(0, sst_set_timeout(86400000));
 	ASSERT_LT(0, sst_attr_get("request_timeout_ms", text, sizeof(text)));
 	EXPECT_STREQ("86400000\n", text);
+}
+
+TEST_F(sst, in_flight_attribute)
+{
+	char text[64];
+
+	ASSERT_LT(0, sst_attr_get("in_flight", text, sizeof(text)));
+	EXPECT_STREQ("0\n", text);
+	ASSERT_EQ(0, sst_set_timeout(500));
+	ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, 0));
+	ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, 0));
+	ASSERT_LT(0, sst_attr_get("in_flight", text, sizeof(text)));
+	EXPECT_STREQ("2\n", text);
+	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
+	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
+	ASSERT_LT(0, sst_attr_get("in_flight", text, sizeof(text)));
+	EXPECT_STREQ("0\n", text);
+}
+
+TEST_F(sst, attributes_are_read_only)
+{
+	static const char *const names[] = {
+		"device_id", "features", "in_flight", "queue_pairs", "queue_size", "stats", "version",
+	};
+	char path[PATH_MAX];
+	struct stat st;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		sst_attr_path(path, names[i]);
+		ASSERT_EQ(0, stat(path, &st));
+		EXPECT_EQ(0444, st.st_mode & 0777);
+		EXPECT_GT(0, sst_attr_set(names[i], "1"));
+	}
 }
 
 TEST_F(sst, stats_attribute)

@@ -121,9 +121,12 @@ FIXTURE_TEARDOWN(any)
 TEST_F(any, one_for_each_cpu)
 {
 	struct sst_info info;
+	char text[64];
 	int fd;
 
 	EXPECT_EQ(expected_pairs(), self->info.queue_pairs);
+	ASSERT_LT(0, sst_attr_get("queue_pairs", text, sizeof(text)));
+	EXPECT_EQ(expected_pairs(), strtoul(text, NULL, 10));
 	EXPECT_EQ(offered_pairs() > 1, !!(self->info.features & 1 << SST_F_MULTI_QUEUE));
 	EXPECT_EQ(0, round_trip_everywhere());
 
