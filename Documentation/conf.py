@@ -21,12 +21,13 @@ if not os.path.exists(os.path.join(_kernel, "Documentation/sphinx/kerneldoc.py")
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(_kernel, "Documentation/sphinx"))
 sys.path.insert(0, os.path.join(_kernel, "tools/lib/python"))
+sys.path.insert(0, os.path.join(_kernel, "tools/net/ynl/pyynl/lib"))
 
 # The tree that the extensions read from
 os.environ["srctree"] = _top
 
 project = "Virtio SST"
-extensions = ["kerneldoc", "kernel_abi", "automarkup"]
+extensions = ["kerneldoc", "kernel_abi", "automarkup", "parser_yaml"]
 kerneldoc_srctree = _top
 primary_domain = "c"
 # The kernel's attributes are no C.

@@ -1178,7 +1178,7 @@ TEST_F(many, a_change_is_told)
 						   NLM_F_DUMP)));
 	ASSERT_EQ(1, receive_some(&self->nl, &self->more));
 	ASSERT_GT(self->list.nr - 1, self->more.nr);
-	strcpy(self->name, gone);
+	snprintf(self->name, sizeof(self->name), "%s", gone);
 	ASSERT_EQ(0, sst_driver_do("unbind", self->name));
 	while ((ret = receive_some(&self->nl, &self->more)) == 1)
 		messages++;
