@@ -1390,7 +1390,8 @@ TEST_F(sst, in_flight_attribute)
 TEST_F(sst, attributes_are_read_only)
 {
 	static const char *const names[] = {
-		"device_id", "features", "in_flight", "queue_pairs", "queue_size", "stats", "version",
+		"device_id", "features", "in_flight", "queue_pairs", "queue_size", "stats",
+		"version",
 	};
 	char path[PATH_MAX];
 	struct stat st;
