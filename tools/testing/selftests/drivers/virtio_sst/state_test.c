@@ -331,6 +331,55 @@ static int do_aio_read(int fd)
 	return aio(fd, IOCB_CMD_PREAD, &resp, sizeof(resp)) ?: response_result(&resp);
 }
 
+/* Returns the child's descriptor for events, or -errno. Once it has one it keeps it. */
+static int event_fd(int fd)
+{
+	static struct sst_event_setup setup = { .flags = SST_EVENT_CLOEXEC };
+	static int events = -1;
+
+	if (events < 0)
+		events = ioctl(fd, SST_IOCTL_EVENT_FD, &setup);
+	return events < 0 ? -errno : events;
+}
+
+static int do_event_fd(int fd)
+{
+	int events = event_fd(fd);
+
+	return events < 0 ? events : 0;
+}
+
+/* Of the driver: the device may send some at any time, or never. */
+static int do_read_event(int fd)
+{
+	int events = event_fd(fd);
+	struct sst_event e = {};
+	ssize_t n;
+
+	if (events < 0)
+		return events;
+	do
+		n = read(events, &e, sizeof(e));
+	while (n == sizeof(e) && !e.flags);
+	if (n < 0)
+		return -errno;
+	return n == sizeof(e) && e.type == htole32(SST_EVENT_RESET) ? 0 : -EPROTO;
+}
+
+static int do_poll_event(int fd)
+{
+	int events = event_fd(fd);
+	struct sst_event e = {};
+	short revents;
+
+	if (events < 0)
+		return events;
+	do
+		revents = sst_poll(events, POLLIN, -1);
+	while (revents == POLLIN && read(events, &e, sizeof(e)) == sizeof(e) && !e.flags);
+	return POLLED | revents;
+}
+
 static int do_stats(int fd)
 {
 	char text[4096];
@@ -360,8 +409,8 @@ static int do_reset(int fd)
 enum {
 	OPEN, WRITE, WRITE_SHARED, URING_WRITE, AIO_WRITE, WRITE_NB, READ, URING_READ, AIO_READ,
 	READ_NB, POLL, POLL_FOR_IN, POLL_FOR_OUT, TRANSACT, TRANSACT_SLOTS, URING_TRANSACT,
-	TRANSACT_NB, TRANSACT_SLOTS_NB, CANCEL, GET_INFO, GET_SETTINGS, SET_SETTINGS, CLOSE, STATS,
-	RESET, NR_OPS
+	TRANSACT_NB, TRANSACT_SLOTS_NB, CANCEL, GET_INFO, GET_SETTINGS, SET_SETTINGS, EVENT_FD,
+	EVENT_READ, EVENT_POLL, CLOSE, STATS, RESET, NR_OPS
 };
 
 static const struct op ops[NR_OPS] = {
@@ -393,6 +442,9 @@ static const struct op ops[NR_OPS] = {
 	[GET_INFO] = { "GET_INFO", do_get_info },
 	[GET_SETTINGS] = { "GET_SETTINGS", do_get_settings },
 	[SET_SETTINGS] = { "SET_SETTINGS", do_set_settings },
+	[EVENT_FD] = { "EVENT_FD", do_event_fd },
+	[EVENT_READ] = { "read of events, blocking", do_read_event, .sleeps = true },
+	[EVENT_POLL] = { "poll for events", do_poll_event, .sleeps = true },
 	[CLOSE] = { "close", do_close, .alone = true },
 	[STATS] = { "sysfs, read of stats", do_stats },
 	[RESET] = { "sysfs, write of reset", do_reset },
@@ -695,8 +747,8 @@ static const struct state states[NR_STATES] = {
 
 enum {
 	FORGOTTEN, OPENS, ACCEPTS, RESPONSE, TIMEOUT, ERROR, SUCCEEDS, ENDS, CLOSES, ABANDONS,
-	RESETS, RESETS_ENDS, EAGAIN_, EIO_, ENOBUFS_, ENODEV_, ENOENT_, NOTHING, IN, OUT, BOTH,
-	IN_HUP, OUT_HUP, BOTH_HUP, NR_OUTCOMES
+	RESETS, RESETS_ENDS, EVENT, EAGAIN_, EIO_, ENOBUFS_, ENODEV_, ENOENT_, NOTHING, IN, OUT,
+	BOTH, IN_HUP, OUT_HUP, BOTH_HUP, EVENT_HUP, NR_OUTCOMES
 };
 
 #define HUP	(POLLHUP | POLLERR)
@@ -719,6 +771,7 @@ static const struct outcome {
 	[RESETS_ENDS] = {
 		"resets, the request ends with ``ERROR``", BY_DRIVER | SST_RESPONSE_ERROR
 	},
+	[EVENT] = { "gives the event", 0 },
 	[EAGAIN_] = { "``EAGAIN``", -EAGAIN },
 	[EIO_] = { "``EIO``", -EIO },
 	[ENOBUFS_] = { "``ENOBUFS``", -ENOBUFS },
@@ -736,6 +789,7 @@ static const struct outcome {
 		"``EPOLLIN``, ``EPOLLOUT``, ``EPOLLHUP``, ``EPOLLERR``",
 		POLLED | POLLIN | POLLOUT | HUP
 	},
+	[EVENT_HUP] = { "``EPOLLIN``, ``EPOLLHUP``, ``EPOLLERR``", POLLED | POLLIN | HUP },
 };
 
 static bool submit_one(struct cell *c)
@@ -750,11 +804,19 @@ static bool read_one(struct cell *c)
 	return has_response(c->fd) && !sst_receive(c->fd, &resp);
 }
 
+/* The driver tells of it by an event. */
+static bool reset_device(struct cell *c)
+{
+	(void)c;
+	return !sst_reset();
+}
+
 /* What is waited for before the outcome; added to it in the table */
 enum {
 	FOR_NOTHING,
 	FOR_PLACE = 0x100, FOR_READ = 0x200, FOR_WRITE = 0x300, FOR_ANSWER = 0x400,
-	FOR_TIMEOUT = 0x500, FOR_RESET = 0x600, FOR_ABORT = 0x700, FOR_RESUME = 0x800
+	FOR_TIMEOUT = 0x500, FOR_RESET = 0x600, FOR_ABORT = 0x700, FOR_RESUME = 0x800,
+	FOR_EVENT = 0x900
 };
 
 static const struct wait {
@@ -770,6 +832,7 @@ static const struct wait {
 	[FOR_RESET >> 8] = { "waits for the reset", "resets" },
 	[FOR_ABORT >> 8] = { "waits for the reset", "aborted" },
 	[FOR_RESUME >> 8] = { "waits for the resume", "resets" },
+	[FOR_EVENT >> 8] = { "waits for an event", .end = reset_device },
 };
 
 /* The table */
@@ -899,6 +962,24 @@ static const unsigned short table[NR_OPS][NR_STATES] = {
 	[GET_INFO ... SET_SETTINGS] = {
 		[IDLE ... OVERDUE] = SUCCEEDS,
 		[UNBOUND] = ENODEV_,
+	},
+	[EVENT_FD] = {
+		[IDLE ... OVERDUE] = SUCCEEDS,
+		[UNBOUND] = ENODEV_,
+	},
+	[EVENT_READ] = {
+		[IDLE ... TIMED_OUT] = FOR_EVENT + EVENT,
+		[RESETTING] = FOR_RESET + EVENT,
+		[SUSPENDED] = FOR_RESUME + EVENT,
+		[BROKEN ... OVERDUE] = FOR_EVENT + EVENT,
+		[UNBOUND] = ENODEV_,
+	},
+	[EVENT_POLL] = {
+		[IDLE ... TIMED_OUT] = FOR_EVENT + IN,
+		[RESETTING] = FOR_RESET + IN,
+		[SUSPENDED] = FOR_RESUME + IN,
+		[BROKEN ... OVERDUE] = FOR_EVENT + IN,
+		[UNBOUND] = EVENT_HUP,
 	},
 	[CLOSE] = {
 		[IDLE] = CLOSES,
@@ -1216,6 +1297,10 @@ static void print_page(void)
 	       "\n"
 	       "``TIMEOUT`` and ``ERROR`` are statuses of responses that the driver made; \"the\n"
 	       "response\" is one of the device.\n"
+	       "\n"
+	       "Events are read from a descriptor made by EVENT_FD. \"The event\" is that of the\n"
+	       "driver that tells of a reset, since a device may send none; an event of the device\n"
+	       "is read, and ends the wait of poll, in the same way.\n"
 	       "\n"
 	       "States\n"
 	       "======\n");
