@@ -15,14 +15,17 @@
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/io.h>
 #include <linux/jiffies.h>
+#include <linux/mman.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -400,6 +403,19 @@ out:
 	return taken;
 }
 
+/* Give a buffer back to a virtqueue, with the lock held. */
+static void sst_fake_put(struct sst_fake *fake, struct virtqueue *vq, u16 head, u32 length)
+{
+	struct vring_used *used = sst_fake_used(vq);
+	unsigned int idx = virtio16_to_cpu(&fake->vdev, used->idx);
+	unsigned int i = idx & (virtqueue_get_vring_size(vq) - 1);
+
+	used->ring[i].id = cpu_to_virtio32(&fake->vdev, head);
+	used->ring[i].len = cpu_to_virtio32(&fake->vdev, length);
+	virtio_wmb(true);
+	WRITE_ONCE(used->idx, cpu_to_virtio16(&fake->vdev, idx + 1));
+}
+
 /* Whether the driver wants to be interrupted */
 static bool sst_fake_may_interrupt(struct sst_fake *fake, struct virtqueue *vq)
 {
@@ -414,21 +430,12 @@ static bool sst_fake_may_interrupt(struct sst_fake *fake, struct virtqueue *vq)
 /* Give a buffer back, and interrupt the driver if it wants that. */
 static void sst_fake_give(struct sst_fake *fake, unsigned int index, u16 head, u32 length)
 {
-	struct vring_used *used;
 	struct virtqueue *vq;
-	unsigned int idx;
-	unsigned int i;
 
 	spin_lock_irq(&fake->lock);
 	vq = fake->vqs[index];
 	if (vq) {
-		used = sst_fake_used(vq);
-		idx = virtio16_to_cpu(&fake->vdev, used->idx);
-		i = idx & (virtqueue_get_vring_size(vq) - 1);
-		used->ring[i].id = cpu_to_virtio32(&fake->vdev, head);
-		used->ring[i].len = cpu_to_virtio32(&fake->vdev, length);
-		virtio_wmb(true);
-		WRITE_ONCE(used->idx, cpu_to_virtio16(&fake->vdev, idx + 1));
+		sst_fake_put(fake, vq, head, length);
 		if (sst_fake_may_interrupt(fake, vq))
 			vring_interrupt(0, vq);
 	}
@@ -1408,6 +1415,116 @@ static void sst_test_inboxes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sst_fake_count(fake, SST_FAKE_VQ_EVENT), SST_FAKE_RING_SIZE);
 }
 
+/* Returns a file that events can be read from, which does not block, or an error pointer. */
+static struct file *sst_fake_open_events(struct kunit *test, struct sst_fake *fake)
+{
+	unsigned long setup = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+					    MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	struct file *file;
+	int fd;
+
+	if (!setup || put_user(SST_EVENT_NONBLOCK, (u32 __user *)setup))
+		return ERR_PTR(-ENOMEM);
+
+	fd = fake->file->f_op->unlocked_ioctl(fake->file, SST_IOCTL_EVENT_FD, setup);
+	if (fd < 0)
+		return ERR_PTR(fd);
+	file = fget(fd);
+	close_fd(fd);
+
+	return file;
+}
+
+/* Send an event of which @length bytes are said to be written, but do not tell. */
+static void sst_fake_send(struct kunit *test, struct sst_fake *fake, u64 data, u32 length)
+{
+	const struct sst_event event = {
+		.type = cpu_to_le32(SST_EVENT_RESET),
+		/* Not to be taken for the driver's */
+		.flags = cpu_to_le32(U32_MAX),
+		.timestamp = cpu_to_le64(1000 + data),
+		.data = cpu_to_le64(data),
+	};
+	struct sst_fake_chain chain;
+
+	KUNIT_ASSERT_TRUE(test, sst_fake_take(fake, SST_FAKE_VQ_EVENT, &chain));
+	memcpy(chain.response, &event, sizeof(event));
+	spin_lock_irq(&fake->lock);
+	sst_fake_put(fake, fake->vqs[SST_FAKE_VQ_EVENT], chain.head, length);
+	spin_unlock_irq(&fake->lock);
+}
+
+/* Tell of all events that were sent. */
+static void sst_fake_tell(struct sst_fake *fake)
+{
+	spin_lock_irq(&fake->lock);
+	vring_interrupt(0, fake->vqs[SST_FAKE_VQ_EVENT]);
+	spin_unlock_irq(&fake->lock);
+}
+
+/* The next event is to be this one. */
+static void sst_fake_expect_event(struct kunit *test, struct file *file, u32 flags,
+				  u64 timestamp, u64 data)
+{
+	struct sst_event event = {};
+
+	KUNIT_ASSERT_EQ(test, kernel_read(file, &event, sizeof(event), NULL), sizeof(event));
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(event.type), SST_EVENT_RESET);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(event.flags), flags);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(event.timestamp), timestamp);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(event.data), data);
+}
+
+/* What a device sends is what is read, but for what is not for it to say. */
+static void sst_test_events(struct kunit *test)
+{
+	struct sst_fake *fake = sst_fake_plug(test);
+	struct file *file = sst_fake_open_events(test, fake);
+	struct sst_event_queue *events = &sst_fake_device(fake)->events;
+	struct sst_event event;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	for (i = 0; i < 4 * SST_FAKE_RING_SIZE; i++) {
+		sst_fake_send(test, fake, i, i % 3 == 1 ? 23 : i % 3 == 2 ? U32_MAX : 24);
+		if (i % SST_FAKE_RING_SIZE == SST_FAKE_RING_SIZE - 1)
+			sst_fake_tell(fake);
+	}
+	for (i = 0; i < 4 * SST_FAKE_RING_SIZE; i += 3)
+		sst_fake_expect_event(test, file, 0, 1000 + i, i);
+	KUNIT_EXPECT_EQ(test, kernel_read(file, &event, sizeof(event), NULL), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, events->received, 22);
+	KUNIT_EXPECT_EQ(test, events->malformed, 42);
+	KUNIT_EXPECT_EQ(test, events->inbox.lost, 0);
+	sst_fake_close(&file);
+}
+
+/* What was sent before a reset is told before it, even if nobody has told of it. */
+static void sst_test_events_and_reset(struct kunit *test)
+{
+	struct sst_fake *fake = sst_fake_plug(test);
+	struct file *file = sst_fake_open_events(test, fake);
+	struct sst_event event;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	sst_fake_send(test, fake, 1, sizeof(event));
+	sst_fake_send(test, fake, 2, sizeof(event));
+	sst_fake_restart(test, fake);
+	sst_fake_send(test, fake, 3, sizeof(event));
+	sst_fake_tell(fake);
+	sst_fake_send(test, fake, 4, sizeof(event));
+	sst_fake_expect_event(test, file, 0, 1001, 1);
+	sst_fake_expect_event(test, file, 0, 1002, 2);
+	sst_fake_expect_event(test, file, SST_EVENT_F_DRIVER, 0, 1);
+	sst_fake_expect_event(test, file, 0, 1003, 3);
+	KUNIT_EXPECT_FALSE(test, vfs_poll(file, NULL));
+	/* The end is told at once: what comes then comes too late. */
+	sst_fake_unplug(fake);
+	KUNIT_EXPECT_EQ(test, kernel_read(file, &event, sizeof(event), NULL), -ENODEV);
+	KUNIT_EXPECT_FALSE(test, ~vfs_poll(file, NULL) & (EPOLLIN | EPOLLHUP | EPOLLERR));
+	sst_fake_close(&file);
+}
+
 /* A device that was pulled out does not answer, and has broken virtqueues. */
 static void sst_test_surprise_removal(struct kunit *test)
 {
@@ -1449,6 +1566,8 @@ static struct kunit_case sst_device_test_cases[] = {
 	KUNIT_CASE(sst_test_fewer_queues),
 	KUNIT_CASE(sst_test_reset_makes_room),
 	KUNIT_CASE(sst_test_inboxes),
+	KUNIT_CASE(sst_test_events),
+	KUNIT_CASE(sst_test_events_and_reset),
 	KUNIT_CASE(sst_test_surprise_removal),
 	{}
 };
