@@ -85,6 +85,21 @@ struct sst_wakeups {
 	} files[SST_WAKE_BATCH];
 };
 
+/*
+ * The tracepoints of every request, out of line: within their callers, they would have
+ * these save registers for what is seldom done.
+ */
+
+static noinline void sst_trace_submit(const struct sst_queue *q, const struct sst_slot *slot)
+{
+	trace_sst_submit(q, slot);
+}
+
+static noinline void sst_trace_complete(const struct sst_queue *q, const struct sst_slot *slot)
+{
+	trace_sst_complete(q, slot);
+}
+
 /* Wake-ups */
 
 /* Returns false if there is no room left: wake first, then go on. */
@@ -305,7 +320,6 @@ static void sst_slot_end(struct sst_slot *slot, enum sst_slot_state state,
 	struct sst_file *file = slot->file;
 
 	lockdep_assert_held(&file->queue->lock);
-	trace_sst_complete(file->queue, slot);
 	slot->state = state;
 	file->in_flight--;
 	if (slot->op) {
@@ -313,11 +327,13 @@ static void sst_slot_end(struct sst_slot *slot, enum sst_slot_state state,
 		WRITE_ONCE(slot->op->pending, slot->op->pending - 1);
 		if (!slot->op->pending)
 			sst_wakeups_add_op(wakeups, slot->op);
-		return;
+	} else {
+		list_add_tail(&slot->node, &file->done);
+		file->nr_done++;
+		sst_wakeups_add(wakeups, file);
 	}
-	list_add_tail(&slot->node, &file->done);
-	file->nr_done++;
-	sst_wakeups_add(wakeups, file);
+	if (trace_sst_complete_enabled())
+		sst_trace_complete(file->queue, slot);
 }
 
 /* End a request that is in flight, and whose slot is home. */
@@ -363,6 +379,14 @@ static void sst_count_fault(struct sst_queue *q, u64 *counter)
 	sst_netlink_fault(q->sst);
 }
 
+static noinline void sst_slot_mismatch(struct sst_queue *q, const struct sst_slot *slot)
+{
+	sst_count_fault(q, &q->stats.mismatches);
+	trace_sst_mismatch(q, slot);
+	sst_dbg(q->sst, "response to request %#llx has another ID or user_data\n",
+		sst_slot_id(slot));
+}
+
 /* Look at what the device wrote as far as it can be wrong in a way that matters. */
 static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 length,
 			   struct sst_wakeups *wakeups)
@@ -379,12 +403,8 @@ static void sst_slot_check(struct sst_queue *q, struct sst_slot *slot, u32 lengt
 
 	q->stats.responses++;
 	if (slot->answer->request_id != cpu_to_le64(sst_slot_id(slot)) ||
-	    slot->answer->user_data != slot->user_data) {
-		sst_count_fault(q, &q->stats.mismatches);
-		trace_sst_mismatch(q, slot);
-		sst_dbg(q->sst, "response to request %#llx has another ID or user_data\n",
-			sst_slot_id(slot));
-	}
+	    slot->answer->user_data != slot->user_data)
+		sst_slot_mismatch(q, slot);
 }
 
 /* A request that was @submitted at that time, if it is known, was answered late. */
@@ -1411,7 +1431,8 @@ static int sst_queue_add(struct sst_queue *q, struct list_head *batch, unsigned 
 		slot->submitted = now;
 		slot->started = jiffies;
 		slot->state = SST_SLOT_BUSY;
-		trace_sst_submit(q, slot);
+		if (trace_sst_submit_enabled())
+			sst_trace_submit(q, slot);
 		list_del_init(&slot->node);
 		if (slot->op) {
 			list_add_tail(&slot->node, &slot->op->slots);
@@ -1752,7 +1773,7 @@ static void sst_slot_abandon(struct sst_queue *q, struct sst_slot *slot,
 
 	q->stats.abandoned++;
 	sst_slot_end_by_driver(slot, SST_RESPONSE_ERROR);
-	trace_sst_complete(q, slot);
+	sst_trace_complete(q, slot);
 	file->in_flight--;
 	file->used--;
 	if (slot->state == SST_SLOT_AWAIT) {
@@ -2406,7 +2427,7 @@ static void sst_slot_lose(struct sst_queue *q, struct sst_slot *slot,
 	if (slot->op) {
 		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
 	} else {
-		trace_sst_complete(q, slot);
+		sst_trace_complete(q, slot);
 		slot->file->in_flight--;
 		slot->file->used--;
 		sst_slot_free(q, slot);
