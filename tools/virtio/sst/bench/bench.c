@@ -15,6 +15,7 @@
 
 static const struct interface interfaces[] = {
 	{ "write-read", NULL, call_write_read },
+	{ "write-poll-read", NULL, call_write_poll_read },
 	{ "ioctl", NULL, call_ioctl },
 	{ "uring", NULL, uring_run },
 	{ "uring-fixed", NULL, uring_fixed_run },

@@ -141,6 +141,7 @@ int workers_run(const struct options *options, struct result **results);
 
 /* interfaces */
 int call_write_read(struct worker *worker);
+int call_write_poll_read(struct worker *worker);
 int call_ioctl(struct worker *worker);
 int call_slots(struct worker *worker);
 int call_empty(struct worker *worker);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -37,7 +38,14 @@ static int read_some(struct worker *worker)
 	return worker_check(worker, worker->responses, nr);
 }
 
-int call_write_read(struct worker *worker)
+static int wait_for_response(struct worker *worker)
+{
+	struct pollfd pollfd = { .fd = worker->fd, .events = POLLIN };
+
+	return poll(&pollfd, 1, -1) == 1 ? 0 : worker_fail(worker, "poll", errno);
+}
+
+static int write_and_read(struct worker *worker, bool wait)
 {
 	int ret = 0;
 
@@ -47,9 +55,20 @@ int call_write_read(struct worker *worker)
 			ret = write_batch(worker);
 		if (ret || !worker->in_flight)
 			break;
-		ret = read_some(worker);
+		ret = (wait ? wait_for_response(worker) : 0) ?: read_some(worker);
 	}
 	return ret;
+}
+
+int call_write_read(struct worker *worker)
+{
+	return write_and_read(worker, false);
+}
+
+/* None of the reads sleeps. */
+int call_write_poll_read(struct worker *worker)
+{
+	return write_and_read(worker, true);
 }
 
 static int one_at_a_time(struct worker *worker)
