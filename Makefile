@@ -3,7 +3,8 @@
 # make [KDIR=…]     builds the module virtio-sst.ko for the running (or that) kernel;
 #                   O=… is where that was built, if not in KDIR
 # make install      installs it there
-# make tools        builds the tools
+# make tools        builds the tools, sstctl and vhost-user-sst
+# make install-tools  installs them in /usr/local, or in PREFIX=…
 # make patches      makes the series for a kernel tree in patches/
 # make deb          makes the Debian packages in dist/
 # make apt-repo     makes dist/ an archive that apt can install them from
@@ -55,6 +56,9 @@ install: modules
 tools:
 	$(MAKE) -C $(sst-top)/tools/virtio/sst
 
+install-tools:
+	$(MAKE) -C $(sst-top)/tools/virtio/sst install
+
 clean:
 	@rm -f $(foreach dir,. drivers/virtio drivers/virtio/tests,$(products:%=$(sst-top)/$(dir)/%))
 	$(MAKE) -C $(sst-top)/tools/virtio/sst clean
@@ -71,6 +75,6 @@ apt-repo: deb
 headers:
 	@$(sst-top)/scripts/check-headers "$(KDIR)" "$(built)" "$(ARCH)"
 
-.PHONY: all modules install tools clean patches deb apt-repo headers
+.PHONY: all modules install tools install-tools clean patches deb apt-repo headers
 
 endif
