@@ -172,7 +172,7 @@ start_backend() {
 }
 
 build_backend() {
-	(flock 9 && make -s -C "$top" tools >&2) 9>"$cache/lock-tools" || die "the back-end does not build"
+	(flock 9 && make -s -C "$top/tools/virtio/sst" vhost-user-sst >&2) 9>"$cache/lock-tools" || die "the back-end does not build"
 }
 
 # Builds what the guest needs, in the background: a signal to the script is only
