@@ -14,7 +14,7 @@
 # shellcheck source=debian.sh
 . "${BASH_SOURCE[0]%/*}/debian.sh"
 
-installed_packages='systemd systemd-sysv udev kmod procps xz-utils liburing2 libmnl0 dkms'
+installed_packages='systemd systemd-sysv udev kmod procps xz-utils liburing2 libjson-c5 libmnl0 dkms'
 
 # Prints the kernels that suite $1 has.
 suite_kernels() {
