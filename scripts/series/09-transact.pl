@@ -29,13 +29,20 @@ replace($queue, <<'OLD', '');
 	for (i = 0; i < wakeups->nr_ops; i++)
 		wakeups->ops[i].ended(wakeups->ops[i].op);
 OLD
-replace($queue, <<'OLD', '');
+replace($queue, <<'OLD', <<'NEW');
 	if (slot->op) {
 		if (!--slot->op->pending)
 			sst_wakeups_add_op(wakeups, slot->op);
-		return;
+	} else {
+		list_add_tail(&slot->node, &file->done);
+		file->nr_done++;
+		sst_wakeups_add(wakeups, file);
 	}
 OLD
+	list_add_tail(&slot->node, &file->done);
+	file->nr_done++;
+	sst_wakeups_add(wakeups, file);
+NEW
 replace($queue, <<'OLD', '');
 		if (slot->op) {
 			list_add_tail(&slot->node, &slot->op->slots);

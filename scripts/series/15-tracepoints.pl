@@ -12,7 +12,11 @@ for my $file ($core, $queue, $events) {
 replace($events, "\tstruct sst_device *sst = container_of(events, struct sst_device, events);\n\tstruct sst_event event;\n\n",
 	"\tstruct sst_event event;\n\n");
 
-functions($queue, 'sst_submission_time');
+functions($queue, qw(sst_submission_time sst_trace_submit sst_trace_complete));
+edit($queue, 'words on tracepoints', sub { s{^/\*\n \* The tracepoints of every request.*?\*/\n\n}{}ms });
+edit($queue, 'calls of tracepoints', sub {
+	s{^\t*if \(trace_sst_\w+_enabled\(\)\)\n\t*sst_trace_\w+\([^\n]*\);\n|^\t*sst_trace_complete\([^\n]*\);\n}{}mg
+});
 lines($queue, '\tu64 now = sst_submission_time\(\);', '\tslot->submitted = now;', '\tslot->type = ');
 replace($queue, <<'OLD', "static void sst_late(struct sst_queue *q, u64 id)\n");
 /* A request that was @submitted at that time, if it is known, was answered late. */
