@@ -84,6 +84,7 @@ static int sst_nl_put_device_stats(struct sk_buff *skb, const struct sst_totals 
 {
 	if (nla_put_uint(skb, VIRTIO_SST_A_STATS_EVENTS, totals->events) ||
 	    nla_put_uint(skb, VIRTIO_SST_A_STATS_MALFORMED_EVENTS, totals->malformed_events) ||
+	    nla_put_uint(skb, VIRTIO_SST_A_STATS_LOST_EVENTS, totals->lost_events) ||
 	    nla_put_uint(skb, VIRTIO_SST_A_STATS_LOST_EVENT_BUFFERS,
 			 totals->lost_event_buffers) ||
 	    nla_put_uint(skb, VIRTIO_SST_A_STATS_ERRORS, totals->errors) ||

@@ -50,6 +50,7 @@ static const struct counter counters[] = {
 	COUNTER(TIMEOUTS, "timeouts", "  time-outs", "TIME-OUTS", true),
 	COUNTER(MALFORMED, "malformed", "  malformed responses", NULL, true),
 	COUNTER(MALFORMED_EVENTS, "malformed_events", "  malformed events", NULL, false),
+	COUNTER(LOST_EVENTS, "lost_events", "lost events", NULL, false),
 	COUNTER(LATE, "late", "late responses", "LATE", true),
 	COUNTER(ABANDONED, "abandoned", "abandoned", NULL, true),
 	COUNTER(CANCELLED, "cancelled", "cancelled", NULL, true),

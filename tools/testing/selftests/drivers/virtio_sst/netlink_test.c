@@ -91,6 +91,7 @@ static const struct {
 	{ VIRTIO_SST_A_STATS_LOST_RESPONSE_BUFFERS, "lost_response_buffers" },
 	{ VIRTIO_SST_A_STATS_EVENTS, "events" },
 	{ VIRTIO_SST_A_STATS_MALFORMED_EVENTS, "malformed_events" },
+	{ VIRTIO_SST_A_STATS_LOST_EVENTS, "lost_events" },
 	{ VIRTIO_SST_A_STATS_LOST_EVENT_BUFFERS, "lost_event_buffers" },
 	{ VIRTIO_SST_A_STATS_ERRORS, "errors" },
 	{ VIRTIO_SST_A_STATS_RESETS, "resets" },
