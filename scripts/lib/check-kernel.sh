@@ -62,10 +62,11 @@ build_driver() {
 }
 
 # Succeeds if the patch $1 passes checkpatch, see check_patch. Who maintains new files
-# is said once, in a patch of its own.
+# is said once, in a patch of its own. Code that is generated has lines of its own length.
 check_mail() {
-	GIT_DIR=/nonexistent perl "$source/scripts/checkpatch.pl" --root "$source" --strict --terse \
-		--show-types --ignore FILE_PATH_CHANGES,BRACES "$1"
+	awk '/^diff --git/ { generated = /_nl\.[ch]$/ } !generated' "$1" |
+		GIT_DIR=/nonexistent perl "$source/scripts/checkpatch.pl" --root "$source" --strict --terse \
+			--show-types --ignore FILE_PATH_CHANGES,BRACES -
 }
 
 # Applies the patch $1, as git does it: without fuzz. It takes no faults of white space.

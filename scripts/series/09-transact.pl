@@ -71,3 +71,5 @@ rows($page, 'SST_IOCTL_TRANSACT');
 section($page, 'Example: one call');
 paragraphs($page, '``SST_IOCTL_TRANSACT', 'Nothing is lost if it fails after',
 	'=+ +=+\nError +Reason\n=+ +=+\n``EINTR``', 'With ``ENODEV`` no response');
+replace($queue, "\tconst struct sst_slot *slot = list_last_entry(&q->busy, struct sst_slot, busy_node);\n\n", '');
+replace($queue, '(nr == 1 || slot->op || !kick)', '(nr == 1 || !kick)');
