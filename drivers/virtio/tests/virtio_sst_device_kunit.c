@@ -1415,15 +1415,15 @@ static void sst_test_inboxes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sst_fake_count(fake, SST_FAKE_VQ_EVENT), SST_FAKE_RING_SIZE);
 }
 
-/* Returns a file that events can be read from, which does not block, or an error pointer. */
-static struct file *sst_fake_open_events(struct kunit *test, struct sst_fake *fake)
+/* Returns a file that events can be read from, or an error pointer. */
+static struct file *sst_fake_open_events(struct kunit *test, struct sst_fake *fake, u32 flags)
 {
 	unsigned long setup = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
 					    MAP_ANONYMOUS | MAP_PRIVATE, 0);
 	struct file *file;
 	int fd;
 
-	if (!setup || put_user(SST_EVENT_NONBLOCK, (u32 __user *)setup))
+	if (!setup || put_user(flags, (u32 __user *)setup))
 		return ERR_PTR(-ENOMEM);
 
 	fd = fake->file->f_op->unlocked_ioctl(fake->file, SST_IOCTL_EVENT_FD, setup);
@@ -1479,7 +1479,7 @@ static void sst_fake_expect_event(struct kunit *test, struct file *file, u32 fla
 static void sst_test_events(struct kunit *test)
 {
 	struct sst_fake *fake = sst_fake_plug(test);
-	struct file *file = sst_fake_open_events(test, fake);
+	struct file *file = sst_fake_open_events(test, fake, SST_EVENT_NONBLOCK);
 	struct sst_event_queue *events = &sst_fake_device(fake)->events;
 	struct sst_event event;
 	unsigned int i;
@@ -1503,7 +1503,7 @@ static void sst_test_events(struct kunit *test)
 static void sst_test_events_and_reset(struct kunit *test)
 {
 	struct sst_fake *fake = sst_fake_plug(test);
-	struct file *file = sst_fake_open_events(test, fake);
+	struct file *file = sst_fake_open_events(test, fake, SST_EVENT_NONBLOCK);
 	struct sst_event event;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
@@ -1523,6 +1523,22 @@ static void sst_test_events_and_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kernel_read(file, &event, sizeof(event), NULL), -ENODEV);
 	KUNIT_EXPECT_FALSE(test, ~vfs_poll(file, NULL) & (EPOLLIN | EPOLLHUP | EPOLLERR));
 	sst_fake_close(&file);
+}
+
+/* Who waits for events learns of a device that cannot be started again. */
+static void sst_test_events_restart_fails(struct kunit *test)
+{
+	struct sst_fake *fake = sst_fake_plug(test);
+
+	sst_fake_close(&fake->blocking);
+	fake->blocking = sst_fake_open_events(test, fake, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake->blocking);
+	sst_fake_job_start(&fake->reader, sst_fake_job_read);
+	sst_fake_fail(fake, &sst_test_restart_failures[0]);
+	sst_fake_need_reset(fake);
+	KUNIT_ASSERT_TRUE(test, sst_fake_job_wait(&fake->reader));
+	KUNIT_EXPECT_EQ(test, fake->reader.result, -ENODEV);
+	sst_fake_fail(fake, &sst_test_no_failure);
 }
 
 /* A device that was pulled out does not answer, and has broken virtqueues. */
@@ -1568,6 +1584,7 @@ static struct kunit_case sst_device_test_cases[] = {
 	KUNIT_CASE(sst_test_inboxes),
 	KUNIT_CASE(sst_test_events),
 	KUNIT_CASE(sst_test_events_and_reset),
+	KUNIT_CASE(sst_test_events_restart_fails),
 	KUNIT_CASE(sst_test_surprise_removal),
 	{}
 };

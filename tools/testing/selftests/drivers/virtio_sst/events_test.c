@@ -595,6 +595,10 @@ TEST_F(events, descriptor_outlives_that_of_the_device)
 	self->fd = -1;
 	ASSERT_EQ(0, stir(1));
 	EXPECT_EQ(SST_EVENT_RESET, read_one(self->ref));
+	/* And the device itself */
+	ASSERT_EQ(0, sst_driver_do("unbind", self->name));
+	EXPECT_EQ(-ENODEV, read_all(self->ref, &all));
+	EXPECT_EQ(POLLIN | POLLHUP | POLLERR, sst_poll(self->ref, POLLIN, 0));
 }
 
 TEST_F(events, gone_device)
@@ -834,6 +838,44 @@ TEST_F(sent, readers_of_one_descriptor_share_them)
 	EXPECT_TRUE(shared_out(r, &all));
 	close(fd);
 	munmap(r, sizeof(*r));
+}
+
+static int read_in_vain(int fd)
+{
+	int ret;
+
+	do
+		ret = read_events(fd, bad_pointer(), 3);
+	while (ret == -EFAULT);
+
+	return ret;
+}
+
+TEST_F(sent, reader_whose_memory_is_bad_takes_none)
+{
+	struct child *child = mmap(NULL, sizeof(*child), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int fd = event_fd(self->fd, 0, MANY);
+
+	ASSERT_EQ(0, sst_reset());
+	sleep_ms(1000);
+	ASSERT_EQ(0, silence());
+	ASSERT_EQ(-EAGAIN, read_all(self->ref, &all));
+	ASSERT_LT(100, all.n);
+	catch_signal(0);
+	if (child_start(child))
+		child_exit(child, read_in_vain(fd));
+	/* One by one, each of which the other one may have at the moment */
+	while (some.n < all.n) {
+		ASSERT_EQ(1, read_events(fd, some.e + some.n, 1));
+		some.n++;
+	}
+	ASSERT_TRUE(child_asleep(child));
+	kill(child->pid, SIGUSR1);
+	EXPECT_EQ(-EINTR, child_end(child));
+	EXPECT_EQ(0, memcmp(some.e, all.e, all.n * EVENT));
+	close(fd);
+	munmap(child, sizeof(*child));
 }
 
 /* What the device had no buffer for, as the numbers of its events show */
