@@ -118,10 +118,18 @@ own_tests() {
 	as_root rm -rf --one-file-system "$work/own-tests"
 }
 
+# Runs the commands that the driver's page has for tracepoints, in Debian 13.
+trace_examples() {
+	sed -n '/^Tracepoints$/,/^debugfs$/s/^\t//p' "$top/Documentation/driver-api/virtio/virtio_sst.rst" >"$work/examples"
+	machine --suite trixie --kernel 7.3 --mem 1G --backend '' -- \
+		"$top/scripts/lib/run-examples" "$work/examples" "$work/programs/readme"
+}
+
 suite_installed() {
 	export SST_LEDGER_REQUESTS=100 SST_CYCLES=5
 	own_tests
 	installed_system_tests trixie 7.3 q35 file_test
+	trace_examples
 	installed_system_tests bookworm 6.1 microvm
 }
 

@@ -14,7 +14,9 @@
 # shellcheck source=debian.sh
 . "${BASH_SOURCE[0]%/*}/debian.sh"
 
-installed_packages='systemd systemd-sysv udev kmod procps xz-utils liburing2 libjson-c5 libmnl0 dkms'
+# What a system needs to run, and what users look at the driver with
+installed_packages='systemd systemd-sysv udev kmod procps xz-utils liburing2 libjson-c5 libmnl0 dkms
+	bpftrace trace-cmd'
 
 # Prints the kernels that suite $1 has.
 suite_kernels() {

@@ -165,7 +165,7 @@ TEST_F(list, tells_what_a_silent_device_has_and_whose_it_is)
 	EXPECT_EQ(3, lines(self->text));
 
 	/* The program sees the same request_id. */
-	strcpy(id, self->line.id);
+	memcpy(id, self->line.id, sizeof(id));
 	ASSERT_EQ(0, sst_reset());
 	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
 	EXPECT_EQ(strtoull(id, NULL, 0), le64toh(self->resp.request_id));

@@ -108,7 +108,7 @@ static void find_events(const char *text, const char *name, const char *field,
 		if (!start || !strstr(start, field))
 			continue;
 		e->count++;
-		strcpy(e->last, start + strlen(head) - 1);
+		snprintf(e->last, sizeof(e->last), "%s", start + strlen(head) - 1);
 	}
 }
 
@@ -147,12 +147,12 @@ static long long number(const struct events *e, const char *name)
 	return field ? strtoll(field + strlen(name), NULL, 0) : -1;
 }
 
-static void type_name(char *name, unsigned int type)
+static void type_name(char *name, size_t size, unsigned int type)
 {
 	if (type < ARRAY_SIZE(type_names))
-		strcpy(name, type_names[type]);
+		snprintf(name, size, "%s", type_names[type]);
 	else
-		sprintf(name, "%#x", type);
+		snprintf(name, size, "%#x", type);
 }
 
 /* Submit a request and read what comes of it, with its request_id. Returns 0, or -errno */
@@ -178,7 +178,7 @@ TEST_F(trace, all_that_is_known_of_requests)
 		start = now_ms();
 		ASSERT_EQ(0, exchange(self->fd, types[i], 1000 + i, &self->resp, &self->id));
 		took = now_ms() - start + 1;
-		type_name(name, types[i]);
+		type_name(name, sizeof(name), types[i]);
 
 		ASSERT_EQ(1, find(self->text, "sst_submit", self->id, &self->e));
 		EXPECT_TRUE(has(&self->e, "queue=0"));
