@@ -4,7 +4,7 @@
  *
  * Any device tells of its resets. The fixture "sent" needs one that sends events of the
  * type 1 whose data is a number that grows by 1, as vhost-user-sst does with --events.
- * SST_EVENT_RATE is how many it sends in a second, 200 by default.
+ * SST_EVENT_RATE is how many it sends in a second, 200 by default, at most 25000.
  */
 #include <limits.h>
 #include <stdint.h>
