@@ -3,7 +3,8 @@
  * Tests of the generic netlink family "virtio-sst": what it tells of devices, changes
  * them, refuses, and tells those who follow.
  *
- * The fixture "many" needs so many devices that a dump takes several messages.
+ * The fixture "many" needs so many devices that a dump takes several messages, "suspended" a
+ * machine that can be suspended.
  */
 #define _GNU_SOURCE
 #include <assert.h>
@@ -524,7 +525,6 @@ TEST_F(device, is_told_as_elsewhere)
 	EXPECT_EQ(attr_number("device_id"), numbers[VIRTIO_SST_A_DEVICE_DEVICE_ID]);
 	EXPECT_EQ(attr_number("version"), numbers[VIRTIO_SST_A_DEVICE_VERSION]);
 	EXPECT_EQ(attr_number("features"), self->report.features);
-	EXPECT_NE(0, self->report.features & VIRTIO_SST_FEATURE_ECHO);
 	EXPECT_EQ(VIRTIO_SST_STATE_RUNNING, numbers[VIRTIO_SST_A_DEVICE_STATE]);
 	EXPECT_EQ(self->info.queue_pairs, numbers[VIRTIO_SST_A_DEVICE_QUEUE_PAIRS]);
 	EXPECT_EQ(self->info.queue_size, numbers[VIRTIO_SST_A_DEVICE_QUEUE_SIZE]);
@@ -981,11 +981,12 @@ TEST_F(device, followers_hear_of_faults)
 		unsigned int type;
 		unsigned int counter;
 	} faults[] = {
-		{ TYPE_NEVER, VIRTIO_SST_A_STATS_TIMEOUTS },
 		{ TYPE_WRONG_ID, VIRTIO_SST_A_STATS_MISMATCHES },
 		{ TYPE_LONG, VIRTIO_SST_A_STATS_MALFORMED },
 		{ TYPE_QUEUE_WRONG_ID, VIRTIO_SST_A_STATS_UNMATCHED },
 		{ TYPE_QUEUE_REPEAT, VIRTIO_SST_A_STATS_LATE },
+		/* A device may do nothing else after this. */
+		{ TYPE_NEVER, VIRTIO_SST_A_STATS_TIMEOUTS },
 	};
 	unsigned long long before;
 	unsigned int i;
@@ -1098,6 +1099,50 @@ TEST_F_TIMEOUT(device, comes_and_goes_while_it_is_asked_for, 300)
 	for (i = 0; i < ARRAY_SIZE(shared->children); i++)
 		EXPECT_EQ(0, child_end(&shared->children[i]));
 	EXPECT_EQ(0, wait_for_device());
+}
+
+/* Suspension */
+
+FIXTURE(suspended)
+{
+	struct nl follower;
+	struct report report;
+	int fd;
+};
+
+FIXTURE_SETUP(suspended)
+{
+	if (sst_suspend_missing())
+		SKIP(return, "%s", sst_suspend_missing());
+	self->fd = sst_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, nl_follow(&self->follower, DEVICES));
+}
+
+FIXTURE_TEARDOWN(suspended)
+{
+	close(self->fd);
+	nl_close(&self->follower);
+}
+
+TEST_F(suspended, followers_hear_of_both_ends)
+{
+	unsigned int *numbers = self->report.numbers;
+	unsigned long long resets = sst_stat("resets");
+	long long aborted = sst_stat("aborted");
+
+	ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, 1));
+	ASSERT_EQ(0, sst_suspend());
+	ASSERT_EQ(VIRTIO_SST_CMD_DEVICE_CHANGE_NTF,
+		  notified(&self->follower, 5000, &self->report));
+	EXPECT_EQ(VIRTIO_SST_STATE_STOPPED, numbers[VIRTIO_SST_A_DEVICE_STATE]);
+	EXPECT_EQ(aborted + 1, self->report.stats[VIRTIO_SST_A_STATS_ABORTED]);
+	EXPECT_EQ(0, numbers[VIRTIO_SST_A_DEVICE_IN_FLIGHT]);
+	ASSERT_EQ(VIRTIO_SST_CMD_DEVICE_CHANGE_NTF,
+		  notified(&self->follower, 5000, &self->report));
+	EXPECT_EQ(VIRTIO_SST_STATE_RUNNING, numbers[VIRTIO_SST_A_DEVICE_STATE]);
+	EXPECT_EQ(resets + 1, self->report.stats[VIRTIO_SST_A_STATS_RESETS]);
+	EXPECT_EQ(0, notified(&self->follower, 100, &self->report));
 }
 
 /* Dumps that take several messages */

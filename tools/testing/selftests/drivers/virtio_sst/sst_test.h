@@ -417,6 +417,30 @@ static inline int sst_rebind(void)
 	return ret ?: wait_for_device();
 }
 
+/* Why the machine cannot be suspended, or NULL */
+static inline const char *sst_suspend_missing(void)
+{
+	char text[256];
+
+	if (read_file("/sys/power/state", text, sizeof(text)) < 0 || !strstr(text, "freeze"))
+		return "this machine cannot be suspended";
+	if (access("/sys/power/pm_test", W_OK))
+		return "the kernel has no /sys/power/pm_test";
+	return NULL;
+}
+
+/* Suspend only up to the devices, and at once back again. Returns 0, or -errno */
+static inline int sst_suspend(void)
+{
+	int ret;
+
+	write_file("/sys/module/suspend/parameters/pm_test_delay", "0");
+	ret = write_file("/sys/power/pm_test", "devices") ?:
+	      write_file("/sys/power/state", "freeze");
+	write_file("/sys/power/pm_test", "none");
+	return ret;
+}
+
 /* What a child process does, in memory that it shares with its parent */
 struct child {
 	pid_t pid;

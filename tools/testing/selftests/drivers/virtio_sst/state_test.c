@@ -597,29 +597,11 @@ static bool holds_busy(struct cell *c)
 	return device_has(c->op->writes ? c->places : 1, 0);
 }
 
-/* Only up to the devices, and at once back again */
 static bool suspend_machine(struct cell *c)
 {
-	bool done;
-
 	(void)c;
-	write_file("/sys/module/suspend/parameters/pm_test_delay", "0");
-	done = !write_file("/sys/power/pm_test", "devices") &&
-	       !write_file("/sys/power/state", "freeze");
-	write_file("/sys/power/pm_test", "none");
 	/* The driver counts it as one. */
-	return done && sst_stat("resets") == 1;
-}
-
-static const char *suspend_missing(void)
-{
-	char text[256];
-
-	if (read_file("/sys/power/state", text, sizeof(text)) < 0 || !strstr(text, "freeze"))
-		return "this machine cannot be suspended";
-	if (access("/sys/power/pm_test", W_OK))
-		return "the kernel has no /sys/power/pm_test";
-	return NULL;
+	return !sst_suspend() && sst_stat("resets") == 1;
 }
 
 static bool make_broken(struct cell *c)
@@ -719,7 +701,7 @@ static const struct state states[NR_STATES] = {
 		"are frozen during it; the others are made after the resume. For writes and\n"
 		"for poll for ``EPOLLOUT`` all places of the device were taken, and the\n"
 		"calls to TRANSACT had submitted their requests.",
-		make_busy, holds_busy, suspend_machine, suspend_missing,
+		make_busy, holds_busy, suspend_machine, sst_suspend_missing,
 	},
 	[BROKEN] = {
 		"broken",
