@@ -19,7 +19,7 @@ files('Documentation/userspace-api/virtio_sst_states.rst', map { "$tests/$_" } q
 	uring_test.c
 	ynl_test.py
 ));
-functions("$tests/sst_test.h", qw(file_set file_set_timeout file_set_limit file_cancel sst_fill_queue));
+functions("$tests/sst_test.h", qw(file_set file_set_timeout file_set_limit file_cancel sst_fill_queue sst_suspend_missing sst_suspend));
 paragraphs("$tests/sst_test.h", '/\* Settings of an open file, and');
 replace("$tests/Makefile", 'aio_test busy_poll_test debugfs_test events_test file_test ioctl_test',
 	'file_test lifecycle_test');
