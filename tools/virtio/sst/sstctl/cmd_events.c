@@ -138,8 +138,8 @@ int command_events(const struct options *options, int argc, char **argv)
 	(void)argv;
 	device_open(&device, options);
 	fd = open_events(&device);
-	warn_if_none(&device);
 	interrupt_catch();
+	warn_if_none(&device);
 	while (left && !interrupted())
 		if (interrupt_wait(fd, INTERRUPT_NO_TIMEOUT))
 			left -= print_events(options->json, &device, fd, left, left == all);

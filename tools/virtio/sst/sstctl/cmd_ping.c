@@ -115,9 +115,7 @@ static bool ping_once(struct ping *ping)
 
 	ping->sent++;
 	fill(ping);
-	interrupt_let_in();
 	error = exchange_run(&ping->device, &ping->exchange);
-	interrupt_keep_out();
 	if (error == ENODEV)
 		ping->gone = true;
 	else if (error && error != EINTR)
@@ -197,10 +195,10 @@ int command_ping(const struct options *options, int argc, char **argv)
 	(void)argv;
 	device_open(&ping.device, options);
 	exchange_init(&ping.exchange, SST_REQUEST_ECHO);
+	interrupt_catch();
 	if (!options->json)
 		printf("PING %s: %u bytes of payload\n", ping.device.name, options->size);
 	output_flush();
-	interrupt_catch();
 	ping.start = now_ns();
 	while (ping_once(&ping) && wait_for_next(&ping))
 		;

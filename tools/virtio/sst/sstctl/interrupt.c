@@ -7,9 +7,8 @@
 #include "../util.h"
 #include "interrupt.h"
 
-/* Signals are the process's, and so is what is known of them */
+/* A signal is the process's, and so is what is known of it */
 static volatile sig_atomic_t come;
-static sigset_t ours, others;
 
 static void note(int signal)
 {
@@ -19,12 +18,11 @@ static void note(int signal)
 
 void interrupt_catch(void)
 {
-	const struct sigaction action = { .sa_handler = note };
+	const struct sigaction action = {
+		.sa_handler = note,
+		.sa_flags = SA_RESTART | SA_RESETHAND,
+	};
 
-	sigemptyset(&ours);
-	sigaddset(&ours, SIGINT);
-	sigaddset(&ours, SIGTERM);
-	sigprocmask(SIG_BLOCK, &ours, &others);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 }
@@ -34,16 +32,6 @@ bool interrupted(void)
 	return come;
 }
 
-void interrupt_let_in(void)
-{
-	sigprocmask(SIG_UNBLOCK, &ours, NULL);
-}
-
-void interrupt_keep_out(void)
-{
-	sigprocmask(SIG_BLOCK, &ours, NULL);
-}
-
 bool interrupt_wait(int fd, uint64_t timeout_ns)
 {
 	struct pollfd file = { .fd = fd, .events = POLLIN };
@@ -51,6 +39,16 @@ bool interrupt_wait(int fd, uint64_t timeout_ns)
 		.tv_sec = (time_t)(timeout_ns / NSEC_PER_SEC),
 		.tv_nsec = (long)(timeout_ns % NSEC_PER_SEC),
 	};
+	sigset_t ours, others;
+	int ret = 0;
 
-	return ppoll(&file, 1, timeout_ns == INTERRUPT_NO_TIMEOUT ? NULL : &time, &others) > 0;
+	/* None may come between the look and the wait */
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ours, &others);
+	if (!come)
+		ret = ppoll(&file, 1, timeout_ns == INTERRUPT_NO_TIMEOUT ? NULL : &time, &others);
+	sigprocmask(SIG_SETMASK, &others, NULL);
+	return ret > 0;
 }

@@ -10,20 +10,21 @@
 /* No end of the time */
 #define INTERRUPT_NO_TIMEOUT	UINT64_MAX
 
-/* From now on SIGINT and SIGTERM do not end the program, and come only where they are let in */
+/*
+ * From now on SIGINT and SIGTERM end the program only when they come for the second time,
+ * as it may be stuck in its output
+ */
 void interrupt_catch(void);
 
 /* Return: whether one has come */
 bool interrupted(void);
 
-/* Lets signals in, for a call that they interrupt; and no longer */
-void interrupt_let_in(void);
-void interrupt_keep_out(void);
-
 /**
  * interrupt_wait() - wait until a file can be read, the time is over, or a signal comes
  * @fd: the file, or -1
  * @timeout_ns: the time
+ *
+ * Does not wait if a signal has come before.
  *
  * Return: whether the file can be read, or has come to its end
  */

@@ -38,12 +38,10 @@ void exchange_init(struct exchange *exchange, uint32_t type)
  */
 static int read_response(const struct device *device, struct sst_response *response)
 {
-	ssize_t ret;
-
-	do {
-		ret = read(device->fd, response, sizeof(*response));
-	} while (ret < 0 && errno == EINTR && !interrupted());
-	return ret < 0 ? errno : 0;
+	while (!interrupt_wait(device->fd, INTERRUPT_NO_TIMEOUT))
+		if (interrupted())
+			return EINTR;
+	return read(device->fd, response, sizeof(*response)) < 0 ? errno : 0;
 }
 
 int exchange_run(const struct device *device, struct exchange *exchange)
@@ -59,9 +57,9 @@ int exchange_run(const struct device *device, struct exchange *exchange)
 
 	do {
 		error = ioctl(device->fd, SST_IOCTL_TRANSACT, &transaction) ? errno : 0;
-		if (error == EINTR && transaction.request_id && !interrupted())
-			error = read_response(device, &exchange->response);
-	} while (error == EINTR && !interrupted());
+	} while (error == EINTR && !transaction.request_id && !interrupted());
+	if (error == EINTR && transaction.request_id)
+		error = read_response(device, &exchange->response);
 	exchange->ns = now_ns() - start;
 	return error;
 }
