@@ -20,6 +20,9 @@
 /* Events that are read at once */
 #define BATCH	512
 
+/* Cycles of simulated time get large */
+#define ROW_WIDTH	14
+
 static int open_events(const struct device *device)
 {
 	const struct sst_event_setup setup = {
@@ -93,7 +96,7 @@ static bool print_event(bool json, const struct device *device, const struct sst
 	if (drivers)
 		print_driver_event(json, &record, event);
 	else
-		output_row(json, &record, headline);
+		output_row(json, &record, ROW_WIDTH, headline);
 	return !drivers;
 }
 

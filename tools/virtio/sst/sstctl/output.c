@@ -12,9 +12,6 @@
 #include "format.h"
 #include "output.h"
 
-/* A column of figures is not to move when one of them gets longer */
-#define ROW_WIDTH	12
-
 static struct value *add_value(struct record *record, enum value_kind kind, const char *key,
 			       const char *label)
 {
@@ -257,7 +254,7 @@ void output_table(bool json, const struct record *records, unsigned int nr)
 	print_json(array);
 }
 
-void output_row(bool json, const struct record *record, bool headline)
+void output_row(bool json, const struct record *record, unsigned int width, bool headline)
 {
 	unsigned int widths[RECORD_MAX];
 	unsigned int i;
@@ -267,7 +264,7 @@ void output_row(bool json, const struct record *record, bool headline)
 		return;
 	}
 	for (i = 0; i < record->nr; i++)
-		widths[i] = is_figure(&record->values[i]) ? ROW_WIDTH : 0;
+		widths[i] = is_figure(&record->values[i]) ? width : 0;
 	measure(record, widths);
 	if (headline)
 		print_row(record, NULL, widths);

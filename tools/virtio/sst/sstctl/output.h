@@ -80,9 +80,10 @@ void output_table(bool json, const struct record *records, unsigned int nr);
  * output_row() - print one record of a table whose end is not known yet
  * @json: as an object, on a line of its own
  * @record: the record
+ * @width: least width of columns of figures, so that they do not move with longer ones
  * @headline: whether the labels come first, in text
  */
-void output_row(bool json, const struct record *record, bool headline);
+void output_row(bool json, const struct record *record, unsigned int width, bool headline);
 
 /* Prints a record: an object in JSON, on a line of its own; the given line in text */
 __attribute__((format(printf, 3, 4)))
