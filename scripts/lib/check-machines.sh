@@ -30,6 +30,16 @@ what="the program of README.md, as somebody in the group sst"
 check setpriv --reuid=nobody --regid=nogroup --groups=sst "$0"
 what="nobody else can open the device"
 check sh -c "! setpriv --reuid=nobody --regid=nogroup --clear-groups $0 && grep -q denied /run/out"
+what="sstctl lists the device, as anybody"
+check sh -c "setpriv --reuid=nobody --regid=nogroup --clear-groups sstctl list | grep \"^sst0 *running *7 \""
+what="sstctl ping, as somebody in the group sst"
+check setpriv --reuid=nobody --regid=nogroup --groups=sst sstctl ping -c 3 -i 0.1
+what="sstctl tells anybody else about the group"
+check sh -c "! setpriv --reuid=nobody --regid=nogroup --clear-groups sstctl ping && grep -q \"for the group sst; as root: adduser\" /run/out"
+what="the other commands of sstctl"
+check sh -e -c "sstctl -d /dev/virtio-sst/by-id/7 info; sstctl stats; sstctl set busy_poll_us 0; sstctl reset
+	sstctl compute 1; sstctl configure 1 1; sstctl write 0 -f /bin/sh; sstctl echo hello
+	sstctl read 0 \$(stat -Lc %s /bin/sh) | cmp - /bin/sh"
 echo "1..$test"'
 
 # Boots the suite $1 with kernel $2 on the machine $3 (with further options) and runs

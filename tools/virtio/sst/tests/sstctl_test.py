@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests sstctl on devices, as root in a guest: sstctl_test.py PROGRAM SCHEMA [WORD]
 
-sst0 is a device with 10000 events a second, sst1 one that does not do what it should:
-scripts/lib/check-sstctl.sh has their options. Prints TAP. With WORD, runs only the tests
+sst0 is a device with 10000 events a second, sst1 one that does not do what it should, sst2
+one that changes what it echoes: scripts/lib/check-sstctl.sh has their options. Prints TAP. With WORD, runs only the tests
 whose name contains it."""
 
 import bisect
 import contextlib
 import fcntl
 import functools
+import glob
 import json
 import os
 import pty
@@ -111,6 +112,26 @@ def running(line, **kwargs):
         program.communicate()
 
 
+def ready(stream):
+    """Waits for the first line of a program in the background"""
+    line = b""
+    while not line.endswith(b"\n"):
+        line += os.read(stream.fileno(), 1)
+    return line.decode()
+
+
+def wait_until(condition):
+    end = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.02)
+
+
+def in_flight(device):
+    """Waits until a device has a request"""
+    wait_until(lambda: sysfs("in_flight", device) != "0")
+
+
 def finish(program, status, expected=""):
     out, error = program.communicate(timeout=TIMEOUT)
     equal(program.returncode, status, f"status, with '{error.decode()}'")
@@ -165,15 +186,15 @@ def unbound(device):
 @test
 def list_of_devices():
     lines = text("list").splitlines()
-    equal(lines[0].split(), "DEVICE STATE PARENT ID PAIRS QUEUE IN FLIGHT TIME-OUT FEATURES".split())
-    equal(lines[1].split()[:2] + lines[1].split()[3:5], ["sst0", "running", "7", "2"])
-    equal([line.split()[0] for line in lines[1:]], ["sst0", "sst1"])
+    equal(lines[0].split(), "DEVICE STATE ID PAIRS IN FLIGHT TIME-OUT FEATURES".split())
+    equal(lines[1].split()[:4], ["sst0", "running", "7", "2"])
+    equal([line.split()[0] for line in lines[1:]], ["sst0", "sst1", "sst2"])
     equal({line.index("running") for line in lines[1:]}, {lines[0].index("STATE")}, "columns")
     devices = document("list", "list")
-    equal([d["device"] for d in devices], ["sst0", "sst1"])
-    equal([d["device_id"] for d in devices], [7, 8])
+    equal([d["device"] for d in devices], ["sst0", "sst1", "sst2"])
+    equal([d["device_id"] for d in devices], [7, 8, 9])
     assert "multi_queue" in devices[0]["features"], devices
-    equal(document("list", "-d 1 list"), devices[1:])
+    equal(document("list", "-d 1 list"), devices[1:2])
 
 
 @test
@@ -286,13 +307,14 @@ def ping_without_answers():
 def ping_until_interrupted():
     for number in signal.SIGINT, signal.SIGTERM:
         with running("ping -i 0.01") as program:
-            time.sleep(0.5)
+            ready(program.stdout)
+            time.sleep(0.3)
             program.send_signal(number)
             out = finish(program, 0)
         assert re.search(r"\n\d+ requests sent, \d+ answered, .*\nrtt min/avg", out), out
     # While an answer is awaited, too, which is not long in coming
     with running("-d 1 ping") as program:
-        time.sleep(0.5)
+        in_flight("sst1")
         program.send_signal(signal.SIGINT)
         start = time.monotonic()
         out = finish(program, 0)
@@ -303,7 +325,7 @@ def ping_until_interrupted():
 @test
 def ping_goes_on_after_a_stop():
     with running("-d 1 ping -c 1 -t 2") as program:
-        time.sleep(0.3)
+        in_flight("sst1")
         program.send_signal(signal.SIGSTOP)
         time.sleep(0.3)
         program.send_signal(signal.SIGCONT)
@@ -363,9 +385,21 @@ def requests_that_fail():
 
 
 @test
+def payloads_that_change():
+    out, error = run("-d 2 ping -c 1", REFUSED)
+    lines = out.decode().splitlines()
+    equal((lines[1], error), ("sst2: seq=1 CHANGED, the payload is not the same", ""))
+    assert lines[-1].startswith("1 requests sent, 0 answered, 100% lost"), lines
+    answer, summary = documents("ping", "-d 2 ping -c 1", REFUSED)
+    equal((answer["status"], summary["failed"]), ("CHANGED", 1))
+    out = fails("-d 2 echo hello", REFUSED, "sst2: echo: what came back is not the same")
+    equal(out, "\7" * 5)
+
+
+@test
 def request_that_a_reset_ends():
     with running("-d 1 echo hello") as program:
-        time.sleep(0.3)
+        in_flight("sst1")
         text("-d 1 reset")
         equal(finish(program, REFUSED, "sstctl: sst1: echo: ERROR, the device was reset .*\n"), "")
 
@@ -579,14 +613,30 @@ def events_that_are_lost_are_told():
 
 @test
 def events_of_a_reset():
-    with running("--json events") as program:
-        time.sleep(0.5)
-        text("reset")
-        time.sleep(0.5)
+    for options, expected in (("--json", '{"device":"sst1","source":"driver","name":"reset",'),
+                              ("", "-- the device was started again (")):
+        with running(f"{options} -d 1 events") as program:
+            ready(program.stderr)
+            text("-d 1 reset")
+            line = ready(program.stdout)
+            assert line.startswith(expected), line
+            if options:
+                check("events", json.loads(line))
+            program.send_signal(signal.SIGINT)
+            equal(finish(program, 0), "")
+
+
+@test
+def events_that_nobody_takes_can_be_ended():
+    with running("events") as program:
+        ready(program.stdout)
+        # The pipe is full
+        time.sleep(1)
         program.send_signal(signal.SIGINT)
-        out = finish(program, 0)
-    found = parse("events", out)
-    equal([e["name"] for e in found if e["source"] == "driver"], ["reset"])
+        time.sleep(0.2)
+        equal(program.poll(), None, "status after one signal")
+        program.send_signal(signal.SIGINT)
+        equal(program.wait(TIMEOUT), -signal.SIGINT)
 
 
 @test
@@ -599,9 +649,10 @@ def events_into_a_pipe_that_ends():
 @test
 def device_without_events():
     with running("-d 1 events") as program:
-        time.sleep(0.5)
+        equal(ready(program.stderr),
+              "sstctl: sst1 does not say that it sends events; waiting nevertheless\n")
         program.send_signal(signal.SIGINT)
-        equal(finish(program, 0, "sstctl: sst1 does not say that it sends events; .*\n"), "")
+        equal(finish(program, 0), "")
 
 
 # Statistics
@@ -654,9 +705,10 @@ def watching():
     equal(shown.count("REQUESTS/s"), 3, "headlines on a terminal")
     equal(text("stats -i 0.01 -c 45").count("REQUESTS/s"), 1, "headlines")
     with running("stats -i 0.05") as program:
-        time.sleep(0.5)
+        for _ in range(3):
+            ready(program.stdout)
         program.send_signal(signal.SIGINT)
-        assert len(finish(program, 0).splitlines()) > 2
+        finish(program, 0)
 
 
 # Bad input: what is not there, and what is not allowed
@@ -667,8 +719,8 @@ def unknown_device():
     for line in ("list", "info", "ping", "echo hello", "compute 1", "read 0 1", "write 0",
                  "configure 1 1", "reset", "reset -S", "events", "stats", "stats -Q",
                  "stats -i 1", "set busy_poll_us 1"):
-        fails("-d 5 " + line, NO_DEVICE, "no device sst5; there are: sst0 sst1")
-        fails("--json -d 5 " + line, NO_DEVICE, "no device sst5; there are: sst0 sst1")
+        fails("-d 5 " + line, NO_DEVICE, "no device sst5; there are: sst0 sst1 sst2")
+        fails("--json -d 5 " + line, NO_DEVICE, "no device sst5; there are: sst0 sst1 sst2")
 
 
 @test
@@ -705,7 +757,9 @@ def device_goes():
     with unbound("sst0") as unbind, running("events") as events, \
             running("stats -i 0.1") as watch, running("ping -i 0.01") as pings, \
             running("write 0", stdin=subprocess.PIPE) as writer:
-        time.sleep(0.5)
+        for program in events, watch, pings:
+            ready(program.stdout)
+        wait_until(lambda: "/dev/sst0" in map(os.path.realpath, glob.glob(f"/proc/{writer.pid}/fd/*")))
         unbind()
         for program in events, watch:
             finish(program, GONE, "sstctl: sst0 is gone\n")
@@ -719,9 +773,9 @@ def device_goes():
 
 @test
 def no_device():
-    with unbound("sst0") as unbind0, unbound("sst1") as unbind1:
-        unbind0()
-        unbind1()
+    with contextlib.ExitStack() as stack:
+        for device in "sst0", "sst1", "sst2":
+            stack.enter_context(unbound(device))()
         equal(text("list"), "")
         equal(document("list", "list"), [])
         for line in "ping", "stats", "reset", "-d 0 ping":
