@@ -119,7 +119,7 @@ static void sst_queue_callback(struct virtqueue *vq)
 	unsigned int pair = vq->index < SST_VQ_FURTHER ? 0 :
 			    1 + (vq->index - SST_VQ_FURTHER) / 2;
 
-	sst_queue_drain(&sst->queues[pair], true);
+	sst_queue_drain(&sst->queues[pair], SST_DRAIN_CALLBACK);
 }
 
 /* Find the virtqueues. Returns 0 or a negative error code. */

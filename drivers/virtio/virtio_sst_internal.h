@@ -159,6 +159,18 @@ struct sst_op {
 };
 
 /**
+ * enum sst_drain - who takes what the device has given back
+ * @SST_DRAIN_CALLBACK: the callback of the virtqueues
+ * @SST_DRAIN_LOOK: somebody who does not wait for that
+ * @SST_DRAIN_WORK: the time-out handler, who judges the queue afterwards
+ */
+enum sst_drain {
+	SST_DRAIN_CALLBACK,
+	SST_DRAIN_LOOK,
+	SST_DRAIN_WORK,
+};
+
+/**
  * struct sst_shared_slot - what a slot has that a program shares with the device
  * @request: describes the header, which only the kernel writes, and the payload
  * @response: the same of the response
@@ -253,7 +265,7 @@ struct sst_slot {
  * @timeouts: requests that it did not answer in time
  * @abandoned: requests whose file was closed before the answer
  * @cancelled: requests that their owners cancelled
- * @aborted: requests that a reset or a suspension ended
+ * @aborted: requests that a reset, a suspension or the removal ended
  * @malformed: answers of an impossible length; they end as errors
  * @mismatches: answers with another request_id or user_data than the request's
  * @unmatched: responses on the response queue of an impossible length, or with a
@@ -363,7 +375,7 @@ struct sst_inbox {
  * @stopped: the virtqueues must not be touched
  * @batch: counts the times that requests were added
  * @kicks: notifications that are not over yet
- * @timeout_armed: @timeout_work is queued, or about to run
+ * @timeout_armed: @timeout_work is queued, or about to run, and will drain the queue
  * @timeout_at: when, in jiffies
  * @timeout_work: ends the requests that the device did not answer in time
  * @stats: counters
@@ -670,7 +682,7 @@ void sst_queue_open(struct sst_queue *q);
 void sst_queue_hold(struct sst_queue *q);
 void sst_queue_detach(struct sst_queue *q);
 void sst_queue_recover(struct sst_queue *q);
-void sst_queue_drain(struct sst_queue *q, bool interrupt);
+void sst_queue_drain(struct sst_queue *q, enum sst_drain who);
 struct sst_queue *sst_queue_here(struct sst_device *sst);
 void sst_wake_all(struct sst_device *sst);
 int sst_ask_reset(struct sst_device *sst, const char *reason, bool at_once);

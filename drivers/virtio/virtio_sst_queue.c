@@ -645,11 +645,11 @@ static bool sst_queue_collect(struct sst_queue *q, struct sst_wakeups *wakeups,
 /**
  * sst_queue_drain() - take what the device has given back
  * @q: the queue
- * @interrupt: the device has said that there is something
+ * @who: who does so
  *
  * Context: Any context in which the virtqueues can't be deleted.
  */
-void sst_queue_drain(struct sst_queue *q, bool interrupt)
+void sst_queue_drain(struct sst_queue *q, enum sst_drain who)
 {
 	struct sst_wakeups wakeups = {};
 	unsigned int passes = 0;
@@ -663,13 +663,13 @@ void sst_queue_drain(struct sst_queue *q, bool interrupt)
 		more = !q->stopped && sst_queue_collect(q, &wakeups, &passes);
 		if (!q->stopped && !more) {
 			kick = sst_inbox_kick_prepare(&q->responses);
-			q->stats.interrupts += interrupt;
+			q->stats.interrupts += who == SST_DRAIN_CALLBACK;
 			/*
 			 * Who waits for a broken queue has to be told, by one who
 			 * may take more locks.
 			 */
 			if (passes >= SST_RESPONSE_PASSES ||
-			    (interrupt && sst_queue_broken(q)))
+			    (who != SST_DRAIN_WORK && sst_queue_broken(q)))
 				sst_queue_arm(q, jiffies);
 		}
 		spin_unlock_irqrestore(&q->lock, flags);
@@ -687,7 +687,7 @@ static void sst_queue_poll(struct sst_queue *q)
 {
 	int idx = srcu_read_lock(&q->sst->srcu);
 
-	sst_queue_drain(q, false);
+	sst_queue_drain(q, SST_DRAIN_LOOK);
 	srcu_read_unlock(&q->sst->srcu, idx);
 }
 
@@ -820,13 +820,16 @@ static void sst_queue_timeout(struct work_struct *work)
 	unsigned int expired = 0;
 	bool more;
 
+	/* Before anything is looked at: who wants it looked at again after that says so. */
+	spin_lock_irq(&q->lock);
+	q->timeout_armed = false;
+	spin_unlock_irq(&q->lock);
 	/* An answer that is there is not late, even if its interrupt is. */
-	sst_queue_drain(q, false);
+	sst_queue_drain(q, SST_DRAIN_WORK);
 
 	rcu_read_lock();
 	do {
 		spin_lock_irq(&q->lock);
-		q->timeout_armed = false;
 		more = !q->stopped && sst_queue_expire(q, &wakeups, &expired);
 		spin_unlock_irq(&q->lock);
 		sst_wake(q, &wakeups);
@@ -1498,13 +1501,27 @@ static bool sst_queue_may_look(const struct sst_queue *q, unsigned int nr, bool 
 	return q->occupied == nr && !q->polled && (nr == 1 || slot->op || !kick);
 }
 
+/*
+ * Somebody waits for an answer who must not have to wait for the one who kicks: that one
+ * may not get the CPU, or his kick may take longer than the answer.
+ */
+static void sst_queue_expect(struct sst_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+	if (!q->kick_looks)
+		return;
+
+	q->kick_looks = false;
+	sst_queue_adjust_callback(q);
+}
+
 /* The kick, if there was one, is over: look for answers, and have the rest interrupt. */
 static void sst_queue_look(struct sst_queue *q)
 {
 	spin_lock_irq(&q->lock);
 	q->kick_looks = false;
 	spin_unlock_irq(&q->lock);
-	sst_queue_drain(q, false);
+	sst_queue_drain(q, SST_DRAIN_LOOK);
 }
 
 /* Hand over what there is room for, @least places at least. Returns the number, or an error. */
@@ -1650,6 +1667,8 @@ bool sst_may_read(struct sst_file *file)
 
 	q = sst_lock_queue(file);
 	may = file->nr_done || sst_file_ended(file);
+	if (!may)
+		sst_queue_expect(q);
 	spin_unlock_irq(&q->lock);
 
 	return may;
@@ -1686,6 +1705,8 @@ int sst_take(struct sst_file *file, unsigned int wanted,
 		file->nr_done -= n;
 		over = sst_file_ended(file);
 		in_flight = file->in_flight;
+		if (!n)
+			sst_queue_expect(q);
 		spin_unlock_irq(&q->lock);
 		if (n)
 			return n;

@@ -942,6 +942,35 @@ static void sst_test_answer_after_kick(struct kunit *test)
 	sst_fake_expect(test, fake, SST_RESPONSE_OK, 1);
 }
 
+/* Who waits for an answer does not wait for who is kicking. */
+static void sst_test_answer_in_kick_for_others(struct kunit *test)
+{
+	struct sst_fake *fake = sst_fake_plug(test);
+
+	sst_fake_start_kick(test, fake, &fake->writer, 1);
+	KUNIT_EXPECT_EQ(test, vfs_poll(fake->file, NULL) & EPOLLIN, 0);
+	KUNIT_EXPECT_EQ(test, sst_fake_answer(fake), 1);
+	sst_fake_expect(test, fake, SST_RESPONSE_OK, 1);
+	KUNIT_EXPECT_EQ(test, sst_fake_interrupts(fake), 1);
+
+	sst_fake_release_kicks(fake, 1);
+	sst_fake_expect_kick_end(test, &fake->writer);
+}
+
+/* A device that breaks the virtqueue in a kick is reset at once, as at any other time. */
+static void sst_test_broken_in_kick(struct kunit *test)
+{
+	struct sst_fake *fake = sst_fake_plug(test);
+
+	sst_fake_start_kick(test, fake, &fake->writer, 1);
+	sst_fake_give(fake, SST_FAKE_VQ_REQUEST, SST_FAKE_RING_SIZE - 1,
+		      SST_RESPONSE_HEADER_SIZE);
+	sst_fake_release_kicks(fake, 1);
+	sst_fake_expect_kick_end(test, &fake->writer);
+	KUNIT_EXPECT_TRUE(test, sst_fake_await_stop(fake, 2 * HZ));
+	sst_fake_expect(test, fake, SST_RESPONSE_ERROR, 1);
+}
+
 /* If there is more than one request, none has to wait for the end of a kick. */
 static void sst_test_answers_in_kick(struct kunit *test)
 {
@@ -1562,6 +1591,8 @@ static struct kunit_case sst_device_test_cases[] = {
 	KUNIT_CASE(sst_test_kicks_apart),
 	KUNIT_CASE(sst_test_answer_in_kick),
 	KUNIT_CASE(sst_test_answer_after_kick),
+	KUNIT_CASE(sst_test_answer_in_kick_for_others),
+	KUNIT_CASE(sst_test_broken_in_kick),
 	KUNIT_CASE(sst_test_answers_in_kick),
 	KUNIT_CASE_PARAM(sst_test_stop_in_kick, sst_test_stops_gen_params),
 	KUNIT_CASE(sst_test_needs_reset),
