@@ -20,6 +20,7 @@
 #include <linux/netlink.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
+#include <net/net_namespace.h>
 
 #include "virtio_sst_internal.h"
 #include "virtio_sst_nl.h"
@@ -209,20 +210,29 @@ static struct sk_buff *sst_nl_new(void)
 	return genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
 }
 
+/* Those who follow @group do not get what they should: their sockets say so. */
+static void sst_nl_lose(unsigned int group)
+{
+	struct net *net;
+
+	rcu_read_lock();
+	for_each_net_rcu(net)
+		genl_set_err(&virtio_sst_nl_family, net, 0, group, ENOBUFS);
+	rcu_read_unlock();
+}
+
 /* Tell those who follow @group, in all network namespaces. @skb may be NULL. */
 static void sst_nl_notify(struct sst_device *sst, struct sk_buff *skb, u8 cmd,
 			  unsigned int group)
 {
-	void *header;
+	void *header = skb ? genlmsg_put(skb, 0, 0, &virtio_sst_nl_family, 0, cmd) : NULL;
 
-	if (!skb)
-		return;
-
-	header = genlmsg_put(skb, 0, 0, &virtio_sst_nl_family, 0, cmd);
-	if (sst_nl_fill_device(skb, header, sst))
+	if (sst_nl_fill_device(skb, header, sst)) {
 		nlmsg_free(skb);
-	else
+		sst_nl_lose(group);
+	} else {
 		genlmsg_multicast_allns(&virtio_sst_nl_family, skb, 0, group);
+	}
 }
 
 /**
@@ -279,11 +289,9 @@ static bool sst_nl_notify_counters(struct sk_buff *skb, unsigned int *index)
 static void sst_nl_counters_work(struct work_struct *work)
 {
 	unsigned int index = 0;
-	struct sk_buff *skb;
 
-	do {
-		skb = sst_nl_new();
-	} while (skb && sst_nl_notify_counters(skb, &index));
+	while (sst_nl_notify_counters(sst_nl_new(), &index))
+		;
 }
 
 static DECLARE_DELAYED_WORK(sst_nl_counters, sst_nl_counters_work);
@@ -292,10 +300,14 @@ static DECLARE_DELAYED_WORK(sst_nl_counters, sst_nl_counters_work);
  * sst_netlink_fault() - have it told that a device has counted a fault
  * @sst: the device
  *
- * Context: Any context.
+ * Context: Any context, after the counter has changed under its lock.
  */
 void sst_netlink_fault(struct sst_device *sst)
 {
+	/* It is cleared before the counters are read, with the lock that this one has. */
+	if (READ_ONCE(sst->counters_changed))
+		return;
+
 	WRITE_ONCE(sst->counters_changed, true);
 	queue_delayed_work(system_dfl_wq, &sst_nl_counters, SST_COUNTERS_INTERVAL);
 }

@@ -2444,6 +2444,7 @@ void sst_queue_detach(struct sst_queue *q)
 static void sst_slot_lose(struct sst_queue *q, struct sst_slot *slot,
 			  struct sst_wakeups *wakeups)
 {
+	sst_count_fault(q, &q->stats.aborted);
 	sst_slot_end_by_driver(slot, SST_RESPONSE_NO_DEVICE);
 	if (slot->op) {
 		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
@@ -2473,7 +2474,7 @@ static void sst_slot_recover(struct sst_queue *q, struct sst_slot *slot,
 	} else if (q->sst->gone) {
 		sst_slot_lose(q, slot, wakeups);
 	} else {
-		q->stats.aborted++;
+		sst_count_fault(q, &q->stats.aborted);
 		sst_slot_end_by_driver(slot, SST_RESPONSE_ERROR);
 		sst_slot_end(slot, SST_SLOT_DONE, wakeups);
 	}

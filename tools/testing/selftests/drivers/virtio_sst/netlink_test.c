@@ -361,7 +361,7 @@ static unsigned int sst_index(void)
 static int get_device(struct nl *nl, struct report *report)
 {
 	struct nlmsghdr *message = begin(nl, VIRTIO_SST_CMD_DEVICE_GET, NLM_F_ACK);
-	struct list list;
+	struct list list = {};
 	int ret;
 
 	mnl_attr_put_u32(message, VIRTIO_SST_A_DEVICE_INDEX, sst_index());
@@ -954,12 +954,25 @@ TEST_F(device, followers_hear_of_a_reset_when_it_is_over)
 	EXPECT_EQ(0, notified(&self->follower, 100, &self->report));
 }
 
+/* How many requests have ended, in whatever way */
+static unsigned long long nr_ended(const struct report *report)
+{
+	return report->stats[VIRTIO_SST_A_STATS_RESPONSES] +
+	       report->stats[VIRTIO_SST_A_STATS_TIMEOUTS] +
+	       report->stats[VIRTIO_SST_A_STATS_MALFORMED] +
+	       report->stats[VIRTIO_SST_A_STATS_ABANDONED] +
+	       report->stats[VIRTIO_SST_A_STATS_CANCELLED] +
+	       report->stats[VIRTIO_SST_A_STATS_ABORTED];
+}
+
 TEST_F(device, followers_hear_of_its_end_and_its_return)
 {
 	unsigned int *numbers = self->report.numbers;
 	long long requests;
 
 	ASSERT_EQ(0, make_faults(self->fd));
+	ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, 1));
+	ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, 2));
 	requests = sst_stat("requests");
 	ASSERT_EQ(0, nl_follow(&self->follower, DEVICES));
 	ASSERT_EQ(0, sst_driver_do("unbind", self->name));
@@ -968,6 +981,8 @@ TEST_F(device, followers_hear_of_its_end_and_its_return)
 	EXPECT_STREQ(self->name, self->report.parent);
 	EXPECT_EQ(VIRTIO_SST_STATE_GONE, numbers[VIRTIO_SST_A_DEVICE_STATE]);
 	EXPECT_EQ(requests, self->report.stats[VIRTIO_SST_A_STATS_REQUESTS]);
+	EXPECT_EQ(requests, nr_ended(&self->report));
+	EXPECT_LE(2, self->report.stats[VIRTIO_SST_A_STATS_ABORTED]);
 	EXPECT_EQ(-ENODEV, get_device(&self->nl, &self->report));
 	EXPECT_EQ(-ENODEV, set_device(&self->nl, 50, -1));
 	EXPECT_EQ(-ENODEV, dump_queues(&self->nl, sst_index(), &self->list));
