@@ -3,12 +3,14 @@
  * Virtio SST driver: events, from the event queue to the file descriptors that
  * programs read them from.
  *
- * Each reader has a ring of its own, allocated when its descriptor is made. An event
- * is copied into all rings as soon as it has come, and its buffer goes back to the
- * device. In a ring that is full the oldest event makes room for it. What a reader
- * lost is always what came right before the oldest event that it still has, so that a
- * number is enough to tell it: an event of the driver's own is made of it when it is
- * read.
+ * The interrupt only queues a work item: how much there is to do is up to those who open
+ * the device. The work takes events off the virtqueue in batches, whose buffers go back
+ * to the device, and gives each batch to one reader after the other.
+ *
+ * Each reader has a ring of its own, allocated when its descriptor is made. In a ring
+ * that is full the oldest event makes room for a new one. What a reader lost is always
+ * what came right before the oldest event that it still has, so that a number is enough
+ * to tell it: an event of the driver's own is made of it when it is read.
  *
  * Nothing here needs the virtio device once it is gone: a descriptor outlives it.
  */
@@ -22,6 +24,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
@@ -33,25 +36,20 @@
 /* Buffers on the event queue: what comes while the driver gets no CPU has to fit. */
 #define SST_EVENT_BUFFERS_MAX	256
 
-/* Readers of a device: events are copied to all of them in the device's interrupt. */
+/* Readers of a device */
 #define SST_EVENT_READERS_MAX	256
 
-/* Events that are copied between two holds of the lock */
-#define SST_EVENT_BATCH		16
-
-/*
- * Times that so many are taken between two looks at anything else: a device must not
- * keep a CPU busy by sending more and more of them.
- */
-#define SST_EVENT_PASSES	32
+/* Events that are copied to a program at once */
+#define SST_EVENT_COPY		16
 
 /**
  * struct sst_event_reader - a file descriptor that events are read from
  * @sst: the device, to which it has a reference
  * @node: on &sst_event_queue.readers
+ * @wait: who waits for events of this reader
  * @turn: held by who takes events: nobody else may, before they are copied
- * @first: number of the oldest event kept, protected by &sst_event_queue.lock as the
- *	rest
+ * @lock: protects @first to @events. &sst_event_queue.lock nests in it
+ * @first: number of the oldest event kept
  * @next: number of the next event to come
  * @lost: events right before @first that are not told as lost yet
  * @capacity: size of @events, a power of two; constant
@@ -60,7 +58,9 @@
 struct sst_event_reader {
 	struct sst_device *sst;
 	struct list_head node;
+	wait_queue_head_t wait;
 	struct mutex turn;	/* taking events */
+	spinlock_t lock;	/* what the kernel-doc says */
 	u64 first;
 	u64 next;
 	u64 lost;
@@ -68,117 +68,168 @@ struct sst_event_reader {
 	struct sst_event events[] __counted_by(capacity);
 };
 
-/* Receiving */
+/* Giving events to readers */
 
 static bool sst_event_reader_full(const struct sst_event_reader *reader)
 {
 	return reader->next - reader->first == reader->capacity;
 }
 
-/* Give an event to all readers. Nobody expects any more of a device that is gone. */
-static void sst_events_add(struct sst_event_queue *events, const struct sst_event *event)
+/* Count events that a reader has no room for. */
+static void sst_event_reader_lose(struct sst_event_reader *reader, unsigned int n)
 {
-	struct sst_device *sst = container_of(events, struct sst_device, events);
+	struct sst_event_queue *events = &reader->sst->events;
+
+	lockdep_assert_held(&reader->lock);
+	reader->lost += n;
+	spin_lock_irq(&events->lock);
+	events->lost += n;
+	spin_unlock_irq(&events->lock);
+}
+
+static void sst_event_reader_wake(struct sst_event_reader *reader)
+{
+	wake_up_interruptible_poll(&reader->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/* Give events to a reader. Nobody expects any more of a device that is gone. */
+static void sst_event_reader_give(struct sst_event_reader *reader,
+				  const struct sst_event *batch, unsigned int n)
+{
+	unsigned int i, lost = 0;
+	bool gone;
+
+	spin_lock(&reader->lock);
+	gone = READ_ONCE(reader->sst->gone);
+	for (i = 0; i < n && !gone; i++) {
+		if (sst_event_reader_full(reader)) {
+			reader->first++;
+			lost++;
+		}
+		reader->events[reader->next++ & (reader->capacity - 1)] = batch[i];
+	}
+	if (lost)
+		sst_event_reader_lose(reader, lost);
+	spin_unlock(&reader->lock);
+	if (!gone)
+		sst_event_reader_wake(reader);
+}
+
+static void sst_events_give(struct sst_event_queue *events, const struct sst_event *batch,
+			    unsigned int n)
+{
 	struct sst_event_reader *reader;
 
-	lockdep_assert_held(&events->lock);
-	if (READ_ONCE(sst->gone))
+	lockdep_assert_held(&events->turn);
+	if (!n)
 		return;
 
 	list_for_each_entry(reader, &events->readers, node) {
-		if (sst_event_reader_full(reader)) {
-			reader->first++;
-			reader->lost++;
-			events->lost++;
-		}
-		reader->events[reader->next++ & (reader->capacity - 1)] = *event;
+		sst_event_reader_give(reader, batch, n);
+		cond_resched();
 	}
 }
 
-static void sst_events_receive(struct sst_event_queue *events, const void *buffer, u32 length)
+/* Receiving */
+
+/* Returns false if it is none. */
+static bool sst_event_receive(struct sst_event_queue *events, void *buffer, u32 length,
+			      struct sst_event *event)
 {
 	struct sst_device *sst = container_of(events, struct sst_device, events);
-	struct sst_event event;
-
-	trace_sst_event(sst, buffer, length);
-	if (length != sizeof(event)) {
-		events->malformed++;
-		sst_netlink_fault(sst);
-		return;
-	}
 
 	/* Once, since the device may still write to it */
-	memcpy(&event, buffer, sizeof(event));
-	event.flags = 0;
+	memcpy(event, buffer, sizeof(*event));
+	trace_sst_event(sst, event, length);
+	if (length != sizeof(*event)) {
+		events->malformed++;
+		sst_netlink_fault(sst);
+		return false;
+	}
+
+	event->flags = 0;
 	events->received++;
-	sst_events_add(events, &event);
+	return true;
 }
 
-/* Returns true if there may be more. */
-static bool sst_events_collect(struct sst_event_queue *events)
+/* Take up to a batch of events. Returns true if there may be more. */
+static bool sst_events_collect(struct sst_event_queue *events, unsigned int *n)
 {
 	struct virtqueue *vq = events->inbox.vq;
 	unsigned int budget = SST_EVENT_BATCH;
 	void *buffer;
 	u32 length;
 
-	virtqueue_disable_cb(vq);
+	lockdep_assert_held(&events->lock);
 	for (; budget; budget--) {
 		buffer = virtqueue_get_buf(vq, &length);
 		if (!buffer)
-			return !virtqueue_enable_cb(vq);
-		sst_events_receive(events, buffer, length);
-		sst_inbox_post(&events->inbox, buffer);
+			return false;
+		*n += sst_event_receive(events, buffer, length, &events->batch[*n]);
+		if (!events->stopped)
+			sst_inbox_post(&events->inbox, buffer);
 	}
 	return true;
 }
 
-/* Who waits for the events that have come looks at his own. */
-static void sst_events_wake(struct sst_event_queue *events)
+/*
+ * Take a batch of events and give it to the readers, in a context in which the virtqueue
+ * can't be deleted. Returns true if there may be more: if not, the device interrupts.
+ */
+static bool sst_events_take(struct sst_event_queue *events)
 {
-	wake_up_interruptible_poll(&events->wait, EPOLLIN | EPOLLRDNORM);
-}
+	struct virtqueue *vq = events->inbox.vq;
+	unsigned int n = 0;
+	bool more, kick = false;
 
-/* Take what has come, in any context in which the virtqueue can't be deleted. */
-static void sst_events_drain(struct sst_event_queue *events)
-{
-	struct virtqueue *vq = NULL;
-	unsigned int passes = 0;
-	unsigned long flags;
-	bool more;
-
-	do {
-		spin_lock_irqsave(&events->lock, flags);
-		more = !events->stopped && sst_events_collect(events);
-		if (more && ++passes == SST_EVENT_PASSES) {
-			queue_work(system_dfl_wq, &events->work);
-			more = false;
-		}
-		if (!events->stopped && !more && sst_inbox_kick_prepare(&events->inbox))
-			vq = events->inbox.vq;
-		spin_unlock_irqrestore(&events->lock, flags);
-		sst_events_wake(events);
-	} while (more);
-	if (vq)
+	/* Held until they are given, so that others can't give later ones before. */
+	mutex_lock(&events->turn);
+	spin_lock_irq(&events->lock);
+	if (!events->stopped)
+		virtqueue_disable_cb(vq);
+	more = sst_events_collect(events, &n);
+	if (!events->stopped) {
+		more = more || !virtqueue_enable_cb(vq);
+		kick = sst_inbox_kick_prepare(&events->inbox);
+	}
+	spin_unlock_irq(&events->lock);
+	sst_events_give(events, events->batch, n);
+	mutex_unlock(&events->turn);
+	if (kick)
 		virtqueue_notify(vq);
+
+	return more;
 }
 
 static void sst_events_work(struct work_struct *work)
 {
-	sst_events_drain(container_of(work, struct sst_event_queue, work));
+	struct sst_event_queue *events = container_of(work, struct sst_event_queue, work);
+
+	while (sst_events_take(events))
+		cond_resched();
 }
 
 /**
- * sst_events_callback() - take what has come on the event queue
+ * sst_events_callback() - have what has come on the event queue taken
  * @vq: the event queue
  *
- * Context: Interrupt context.
+ * The work is not bound to this CPU, where others may keep it waiting, and of no higher
+ * priority than programs, so that nobody gets more of a CPU by it than others.
+ *
+ * Context: Any context in which the virtqueue can't be deleted.
  */
 void sst_events_callback(struct virtqueue *vq)
 {
 	struct sst_device *sst = vq->vdev->priv;
+	struct sst_event_queue *events = &sst->events;
+	unsigned long flags;
 
-	sst_events_drain(&sst->events);
+	spin_lock_irqsave(&events->lock, flags);
+	if (!events->stopped) {
+		virtqueue_disable_cb(vq);
+		queue_work(system_dfl_wq, &events->work);
+	}
+	spin_unlock_irqrestore(&events->lock, flags);
 }
 
 /* Start and stop */
@@ -192,8 +243,8 @@ void sst_events_callback(struct virtqueue *vq)
 void sst_events_init(struct sst_event_queue *events)
 {
 	spin_lock_init(&events->lock);
+	mutex_init(&events->turn);
 	INIT_LIST_HEAD(&events->readers);
-	init_waitqueue_head(&events->wait);
 	INIT_WORK(&events->work, sst_events_work);
 	events->stopped = true;
 }
@@ -231,7 +282,7 @@ void sst_events_attach(struct sst_event_queue *events, struct virtqueue *vq)
  * @events: the event queue, whose device is ready
  * @resets: how often the device has been started again, this time included, or 0
  *
- * Context: Process context. Takes and releases the lock of the event queue.
+ * Context: Process context, may sleep. Takes and releases the locks of the event queue.
  */
 void sst_events_open(struct sst_event_queue *events, u64 resets)
 {
@@ -242,15 +293,18 @@ void sst_events_open(struct sst_event_queue *events, u64 resets)
 	};
 	bool kick;
 
+	if (resets) {
+		mutex_lock(&events->turn);
+		sst_events_give(events, &reset, 1);
+		mutex_unlock(&events->turn);
+	}
+
 	spin_lock_irq(&events->lock);
-	if (resets)
-		sst_events_add(events, &reset);
 	sst_inbox_stock(&events->inbox);
 	kick = sst_inbox_kick_prepare(&events->inbox);
 	spin_unlock_irq(&events->lock);
 	if (kick)
 		virtqueue_notify(events->inbox.vq);
-	sst_events_wake(events);
 }
 
 /**
@@ -259,24 +313,46 @@ void sst_events_open(struct sst_event_queue *events, u64 resets)
  *
  * What the device has sent is received.
  *
- * Context: Process context, may sleep. Takes and releases the lock of the event queue.
+ * Context: Process context, may sleep. Takes and releases the locks of the event queue.
  */
 void sst_events_detach(struct sst_event_queue *events)
 {
 	struct virtqueue *vq = events->inbox.vq;
-	void *buffer;
-	u32 length;
 
+	/* The callback does not queue the work after this. */
 	spin_lock_irq(&events->lock);
 	events->stopped = true;
-	while ((buffer = virtqueue_get_buf(vq, &length)))
-		sst_events_receive(events, buffer, length);
+	spin_unlock_irq(&events->lock);
+	cancel_work_sync(&events->work);
+
+	while (sst_events_take(events))
+		cond_resched();
 	while (virtqueue_detach_unused_buf(vq))
 		;
-	spin_unlock_irq(&events->lock);
-	sst_events_wake(events);
+}
 
-	cancel_work_sync(&events->work);
+/**
+ * sst_events_wake() - wake those who wait for events of a device that is gone
+ * @events: the event queue
+ *
+ * Nothing is done as long as it is there: only events end their waiting then.
+ *
+ * Context: Process context, may sleep. Takes and releases a lock of the event queue.
+ */
+void sst_events_wake(struct sst_event_queue *events)
+{
+	struct sst_device *sst = container_of(events, struct sst_device, events);
+	struct sst_event_reader *reader;
+
+	if (!READ_ONCE(sst->gone))
+		return;
+
+	mutex_lock(&events->turn);
+	list_for_each_entry(reader, &events->readers, node) {
+		wake_up_all(&reader->wait);
+		cond_resched();
+	}
+	mutex_unlock(&events->turn);
 }
 
 /* Readers */
@@ -284,14 +360,13 @@ void sst_events_detach(struct sst_event_queue *events)
 /* Returns 0 if there is an event to be read, or why there is none. */
 static int sst_event_reader_look(struct sst_event_reader *reader)
 {
-	struct sst_event_queue *events = &reader->sst->events;
 	int ret = 0;
 
 	/* With the lock, so that none is added once somebody was told that all is over */
-	spin_lock_irq(&events->lock);
+	spin_lock(&reader->lock);
 	if (!reader->lost && reader->first == reader->next)
 		ret = READ_ONCE(reader->sst->gone) ? -ENODEV : -EAGAIN;
-	spin_unlock_irq(&events->lock);
+	spin_unlock(&reader->lock);
 
 	return ret;
 }
@@ -304,7 +379,7 @@ static int sst_event_reader_wait(struct sst_event_reader *reader, bool nowait)
 	if (nowait)
 		return sst_event_reader_look(reader);
 
-	ret = wait_event_interruptible(reader->sst->events.wait,
+	ret = wait_event_interruptible(reader->wait,
 				       (state = sst_event_reader_look(reader)) != -EAGAIN);
 	return ret ?: state;
 }
@@ -313,10 +388,9 @@ static int sst_event_reader_wait(struct sst_event_reader *reader, bool nowait)
 static unsigned int sst_event_reader_take(struct sst_event_reader *reader,
 					  struct sst_event *batch, unsigned int wanted)
 {
-	struct sst_event_queue *events = &reader->sst->events;
 	unsigned int n = 0;
 
-	spin_lock_irq(&events->lock);
+	spin_lock(&reader->lock);
 	if (reader->lost && wanted) {
 		batch[n++] = (struct sst_event) {
 			.type = cpu_to_le32(SST_EVENT_OVERRUN),
@@ -327,7 +401,7 @@ static unsigned int sst_event_reader_take(struct sst_event_reader *reader,
 	}
 	while (n < wanted && reader->first != reader->next)
 		batch[n++] = reader->events[reader->first++ & (reader->capacity - 1)];
-	spin_unlock_irq(&events->lock);
+	spin_unlock(&reader->lock);
 
 	return n;
 }
@@ -345,22 +419,18 @@ static bool sst_event_is_overrun(const struct sst_event *event)
 static void sst_event_reader_put_back(struct sst_event_reader *reader,
 				      const struct sst_event *batch, unsigned int n)
 {
-	struct sst_event_queue *events = &reader->sst->events;
-
-	spin_lock_irq(&events->lock);
+	spin_lock(&reader->lock);
 	while (n--) {
-		if (sst_event_is_overrun(&batch[n])) {
+		if (sst_event_is_overrun(&batch[n]))
 			reader->lost += le64_to_cpu(batch[n].data);
-		} else if (!reader->lost && !sst_event_reader_full(reader)) {
+		else if (!reader->lost && !sst_event_reader_full(reader))
 			reader->first--;
-		} else {
-			reader->lost++;
-			events->lost++;
-		}
+		else
+			sst_event_reader_lose(reader, 1);
 	}
-	spin_unlock_irq(&events->lock);
-	/* Others may have found nothing meanwhile. */
-	sst_events_wake(events);
+	spin_unlock(&reader->lock);
+	/* Those who share the reader may have found nothing meanwhile. */
+	sst_event_reader_wake(reader);
 }
 
 /* Returns the bytes copied, 0 if others have taken all events, or -EFAULT. */
@@ -369,13 +439,13 @@ static ssize_t sst_event_reader_copy(struct sst_event_reader *reader, struct iov
 	/* No more than it has: more may come all the time */
 	size_t wanted = min_t(size_t, iov_iter_count(to) / sizeof(struct sst_event),
 			      reader->capacity + 1);
-	struct sst_event batch[SST_EVENT_BATCH];
+	struct sst_event batch[SST_EVENT_COPY];
 	unsigned int n, copied;
 	size_t total = 0;
 
 	do {
 		n = sst_event_reader_take(reader, batch,
-					  min_t(size_t, wanted - total, SST_EVENT_BATCH));
+					  min_t(size_t, wanted - total, SST_EVENT_COPY));
 		copied = copy_to_iter(batch, n * sizeof(*batch), to) / sizeof(*batch);
 		total += copied;
 		if (copied < n) {
@@ -417,7 +487,7 @@ static __poll_t sst_event_poll(struct file *filp, struct poll_table_struct *wait
 	struct sst_event_reader *reader = filp->private_data;
 	__poll_t mask = 0;
 
-	poll_wait(filp, &reader->sst->events.wait, wait);
+	poll_wait(filp, &reader->wait, wait);
 
 	if (READ_ONCE(reader->sst->gone))
 		mask |= EPOLLHUP | EPOLLERR;
@@ -431,10 +501,9 @@ static void sst_event_reader_free(struct sst_event_reader *reader)
 {
 	struct sst_device *sst = reader->sst;
 
-	spin_lock_irq(&sst->events.lock);
+	mutex_lock(&sst->events.turn);
 	list_del(&reader->node);
-	sst->events.nr_readers--;
-	spin_unlock_irq(&sst->events.lock);
+	mutex_unlock(&sst->events.turn);
 	kvfree(reader);
 	put_device(&sst->dev);
 }
@@ -452,25 +521,36 @@ static const struct file_operations sst_event_fops = {
 	.poll = sst_event_poll,
 };
 
+static unsigned int sst_event_count_readers(struct sst_event_queue *events)
+{
+	struct sst_event_reader *reader;
+	unsigned int n = 0;
+
+	lockdep_assert_held(&events->turn);
+	list_for_each_entry(reader, &events->readers, node)
+		n++;
+
+	return n;
+}
+
 /* Have a reader get events from now on. Returns 0 or -EBUSY. */
 static int sst_event_reader_add(struct sst_event_reader *reader)
 {
 	struct sst_event_queue *events = &reader->sst->events;
 	int ret = -EBUSY;
 
-	spin_lock_irq(&events->lock);
-	if (events->nr_readers < SST_EVENT_READERS_MAX) {
-		events->nr_readers++;
+	mutex_lock(&events->turn);
+	if (sst_event_count_readers(events) < SST_EVENT_READERS_MAX) {
 		list_add_tail(&reader->node, &events->readers);
 		ret = 0;
 	}
-	spin_unlock_irq(&events->lock);
+	mutex_unlock(&events->turn);
 
 	return ret;
 }
 
 /* Returns a reader that gets events, or an error pointer. */
-static struct sst_event_reader *sst_event_reader_new(struct sst_device *sst, u32 capacity)
+static struct sst_event_reader *sst_event_reader_new(const struct sst_file *file, u32 capacity)
 {
 	struct sst_event_reader *reader;
 	int ret;
@@ -480,15 +560,17 @@ static struct sst_event_reader *sst_event_reader_new(struct sst_device *sst, u32
 	if (!reader)
 		return ERR_PTR(-ENOMEM);
 
-	reader->sst = sst;
+	reader->sst = file->sst;
 	reader->capacity = capacity;
+	init_waitqueue_head(&reader->wait);
 	mutex_init(&reader->turn);
+	spin_lock_init(&reader->lock);
 	ret = sst_event_reader_add(reader);
 	if (ret) {
 		kvfree(reader);
 		return ERR_PTR(ret);
 	}
-	get_device(&sst->dev);
+	get_device(&reader->sst->dev);
 
 	return reader;
 }
@@ -539,7 +621,7 @@ static bool sst_event_setup_valid(const struct sst_event_setup *setup)
  */
 int sst_event_fd(struct file *filp, const struct sst_event_setup __user *arg)
 {
-	struct sst_file *file = filp->private_data;
+	const struct sst_file *file = filp->private_data;
 	struct sst_event_reader *reader;
 	struct sst_event_setup setup;
 	int fd;
@@ -551,7 +633,7 @@ int sst_event_fd(struct file *filp, const struct sst_event_setup __user *arg)
 	if (!sst_event_setup_valid(&setup))
 		return -EINVAL;
 
-	reader = sst_event_reader_new(file->sst, setup.capacity);
+	reader = sst_event_reader_new(file, setup.capacity);
 	if (IS_ERR(reader))
 		return PTR_ERR(reader);
 

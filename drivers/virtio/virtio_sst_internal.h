@@ -81,6 +81,9 @@ static_assert(offsetof(struct sst_response, payload) == SST_RESPONSE_HEADER_SIZE
 /* 16 slots fill 33 pages of 4 KiB with next to no waste */
 #define SST_CHUNK_SLOTS		16
 
+/* Events that are taken between two holds of the event queue's lock */
+#define SST_EVENT_BATCH	64
+
 /* How slots are claimed and submitted */
 #define SST_NOWAIT	BIT(0)	/* not waiting for room */
 #define SST_NOSLEEP	BIT(1)	/* not even for memory */
@@ -422,23 +425,24 @@ struct sst_queue {
 /**
  * struct sst_event_queue - the event queue, and those who read events
  * @inbox: the virtqueue and its buffers
- * @lock: protects all fields but @wait and @work, and the readers' events
- * @stopped: the virtqueue must not be touched
+ * @turn: held by who takes events and gives them to the readers; protects @batch and
+ *	@readers. @lock, and the locks of readers, are taken inside
+ * @lock: protects @inbox, @stopped and the counters
+ * @stopped: the virtqueue is the business of who has stopped it alone
+ * @batch: events between the virtqueue and the readers
  * @readers: who gets the events
- * @nr_readers: their number
- * @wait: readers and pollers that wait for events, of all descriptors
- * @work: takes events where the callback has left off
+ * @work: takes events and gives them to the readers; not queued when @stopped
  * @received: events so far
  * @malformed: events of an impossible length
  * @lost: events that readers had no room for
  */
 struct sst_event_queue {
 	struct sst_inbox inbox;
+	struct mutex turn;	/* what the kernel-doc says */
 	spinlock_t lock;	/* what the kernel-doc says */
 	bool stopped;
+	struct sst_event batch[SST_EVENT_BATCH];
 	struct list_head readers;
-	unsigned int nr_readers;
-	wait_queue_head_t wait;
 	struct work_struct work;
 	u64 received;
 	u64 malformed;
@@ -721,6 +725,7 @@ int sst_events_alloc(struct sst_event_queue *events);
 void sst_events_attach(struct sst_event_queue *events, struct virtqueue *vq);
 void sst_events_open(struct sst_event_queue *events, u64 resets);
 void sst_events_detach(struct sst_event_queue *events);
+void sst_events_wake(struct sst_event_queue *events);
 void sst_events_callback(struct virtqueue *vq);
 int sst_event_fd(struct file *filp, const struct sst_event_setup __user *arg);
 

@@ -200,7 +200,7 @@ static void sst_wake(struct sst_queue *q, struct sst_wakeups *wakeups)
  * sst_wake_all() - wake everybody who waits for anything of a device
  * @sst: the device
  *
- * Context: Process context.
+ * Context: Process context, may sleep.
  */
 void sst_wake_all(struct sst_device *sst)
 {
@@ -215,7 +215,7 @@ void sst_wake_all(struct sst_device *sst)
 	spin_unlock(&sst->files_lock);
 	for (q = sst->queues; q < sst_queues_end(sst); q++)
 		wake_up_all(&q->room);
-	wake_up_all(&sst->events.wait);
+	sst_events_wake(&sst->events);
 }
 
 /* Slots */

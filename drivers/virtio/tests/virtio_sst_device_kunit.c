@@ -1483,12 +1483,13 @@ static void sst_fake_send(struct kunit *test, struct sst_fake *fake, u64 data, u
 	spin_unlock_irq(&fake->lock);
 }
 
-/* Tell of all events that were sent. */
+/* Tell of all events that were sent, and wait until the driver has taken them. */
 static void sst_fake_tell(struct sst_fake *fake)
 {
 	spin_lock_irq(&fake->lock);
 	vring_interrupt(0, fake->vqs[SST_FAKE_VQ_EVENT]);
 	spin_unlock_irq(&fake->lock);
+	flush_work(&sst_fake_device(fake)->events.work);
 }
 
 /* The next event is to be this one. */

@@ -491,6 +491,29 @@ TEST_F(events, poll)
 	close(fd);
 }
 
+/* What is put back is there again for those who share the descriptor, and no others. */
+TEST_F(events, poll_not_woken_by_another_reader)
+{
+	struct epoll_event ready = {}, wanted = { .events = EPOLLIN | EPOLLET };
+	int fd = event_fd(self->fd, SST_EVENT_NONBLOCK, MANY);
+	int others = epoll_create1(EPOLL_CLOEXEC), own = epoll_create1(EPOLL_CLOEXEC);
+
+	ASSERT_EQ(0, epoll_ctl(others, EPOLL_CTL_ADD, self->ref, &wanted));
+	ASSERT_EQ(0, epoll_ctl(own, EPOLL_CTL_ADD, fd, &wanted));
+	ASSERT_EQ(0, stir(1));
+	EXPECT_EQ(1, epoll_wait(others, &ready, 1, 0));
+	EXPECT_EQ(1, epoll_wait(own, &ready, 1, 0));
+	/* An edge is a wake-up. */
+	EXPECT_EQ(0, epoll_wait(others, &ready, 1, 0));
+	EXPECT_EQ(0, epoll_wait(own, &ready, 1, 0));
+	EXPECT_EQ(-EFAULT, read_events(fd, bad_pointer(), 1));
+	EXPECT_EQ(1, epoll_wait(own, &ready, 1, 0));
+	EXPECT_EQ(0, epoll_wait(others, &ready, 1, 0));
+	close(own);
+	close(others);
+	close(fd);
+}
+
 TEST_F(events, poll_waits)
 {
 	struct child *child = mmap(NULL, sizeof(*child), PROT_READ | PROT_WRITE,
