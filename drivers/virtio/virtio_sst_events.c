@@ -36,8 +36,8 @@
 /* Buffers on the event queue: what comes while the driver gets no CPU has to fit. */
 #define SST_EVENT_BUFFERS_MAX	256
 
-/* Readers of a device */
-#define SST_EVENT_READERS_MAX	256
+/* Readers that were made from one open file of a device */
+#define SST_EVENT_READERS_MAX	8
 
 /* Events that are copied to a program at once */
 #define SST_EVENT_COPY		16
@@ -46,6 +46,7 @@
  * struct sst_event_reader - a file descriptor that events are read from
  * @sst: the device, to which it has a reference
  * @node: on &sst_event_queue.readers
+ * @serial: &sst_file.serial of the open file that it was made from, which may be closed
  * @wait: who waits for events of this reader
  * @turn: held by who takes events: nobody else may, before they are copied
  * @lock: protects @first to @events. &sst_event_queue.lock nests in it
@@ -58,6 +59,7 @@
 struct sst_event_reader {
 	struct sst_device *sst;
 	struct list_head node;
+	u64 serial;
 	wait_queue_head_t wait;
 	struct mutex turn;	/* taking events */
 	spinlock_t lock;	/* what the kernel-doc says */
@@ -521,14 +523,15 @@ static const struct file_operations sst_event_fops = {
 	.poll = sst_event_poll,
 };
 
-static unsigned int sst_event_count_readers(struct sst_event_queue *events)
+/* Readers of a file that is closed count no more: nobody has its serial again. */
+static unsigned int sst_event_count_readers(struct sst_event_queue *events, u64 serial)
 {
 	struct sst_event_reader *reader;
 	unsigned int n = 0;
 
 	lockdep_assert_held(&events->turn);
 	list_for_each_entry(reader, &events->readers, node)
-		n++;
+		n += reader->serial == serial;
 
 	return n;
 }
@@ -540,7 +543,7 @@ static int sst_event_reader_add(struct sst_event_reader *reader)
 	int ret = -EBUSY;
 
 	mutex_lock(&events->turn);
-	if (sst_event_count_readers(events) < SST_EVENT_READERS_MAX) {
+	if (sst_event_count_readers(events, reader->serial) < SST_EVENT_READERS_MAX) {
 		list_add_tail(&reader->node, &events->readers);
 		ret = 0;
 	}
@@ -561,6 +564,7 @@ static struct sst_event_reader *sst_event_reader_new(const struct sst_file *file
 		return ERR_PTR(-ENOMEM);
 
 	reader->sst = file->sst;
+	reader->serial = file->serial;
 	reader->capacity = capacity;
 	init_waitqueue_head(&reader->wait);
 	mutex_init(&reader->turn);
@@ -614,7 +618,7 @@ static bool sst_event_setup_valid(const struct sst_event_setup *setup)
  * Context: Process context, may sleep.
  * Return: the descriptor, or
  *	* -EBADF: @filp is not open for reading
- *	* -EBUSY: the device has as many readers as it may have
+ *	* -EBUSY: the file has as many readers as it may have
  *	* -EFAULT
  *	* -EINVAL: an unknown flag, a capacity out of range, a field that is not 0
  *	* -ENOMEM, -EMFILE, -ENFILE

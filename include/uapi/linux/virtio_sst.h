@@ -598,15 +598,16 @@ struct sst_event_setup {
  * If more events come than are kept, the oldest ones are lost, and the next one to be
  * read is of the type SST_EVENT_OVERRUN and tells their number. poll() tells EPOLLIN if
  * read() does not wait, EPOLLHUP and EPOLLERR if the device is gone. The descriptor
- * stays valid when that of the device is closed.
+ * stays valid when that of the device is closed. At most 8 of those that were made from one
+ * open file of the device can exist at once.
  *
  * read() fails with EINVAL (less than 24 bytes), EAGAIN (no event, and O_NONBLOCK),
  * EFAULT (no event is lost then), EINTR, or ENODEV (the device is gone, and all events
  * were read).
  *
  * Return: the descriptor, or -1 and errno set to EBADF (the file is not open for
- * reading), EBUSY (the device has 256 such descriptors), EFAULT, EINVAL (an unknown flag,
- * a capacity out of range, a reserved field that is not 0), EMFILE, ENFILE, ENODEV or
+ * reading), EBUSY (8 such descriptors made from the file exist), EFAULT, EINVAL (an unknown
+ * flag, a capacity out of range, a reserved field that is not 0), EMFILE, ENFILE, ENODEV or
  * ENOMEM.
  */
 #define SST_IOCTL_EVENT_FD	_IOW(SST_IOCTL_TYPE, 0x07, struct sst_event_setup)

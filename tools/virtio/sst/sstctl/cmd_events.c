@@ -40,8 +40,6 @@ static int open_events(const struct device *device)
 		fail(EXIT_NO_DRIVER,
 		     "the driver that is loaded has no events: it is older than sstctl %s",
 		     SST_TOOLS_VERSION);
-	case EBUSY:
-		fail(EXIT_OTHER, "%s: too many programs read its events", device->name);
 	default:
 		fail(EXIT_OTHER, "%s: events: %s", device->name, strerror(errno));
 	}

@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <stdint.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 
 #include <liburing.h>
 
@@ -18,7 +17,8 @@
 
 #define EVENT		sizeof(struct sst_event)
 #define MANY		SST_EVENT_CAPACITY_MAX
-#define READERS		256	/* of a device at once */
+#define READERS		8	/* of an open file at once */
+#define FILES		40
 #define TYPE_TICK	1	/* of the device's events */
 #define QUIET_MS	200	/* if nothing comes for so long nothing will */
 #define RATE_MS		2000	/* how long the rate is kept up */
@@ -236,27 +236,57 @@ TEST_F(events, can_only_be_read)
 	EXPECT_EQ(ENOTTY, errno);
 }
 
-TEST_F(events, so_many_readers_and_no_more)
+TEST_F(events, so_many_of_a_file_and_no_more)
 {
-	const struct rlimit limit = { 2 * READERS, 2 * READERS };
-	int fds[READERS];
+	int other = sst_open(O_RDONLY), fds[READERS], fd;
 	unsigned int i;
 
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
-	/* One is there. */
-	for (i = 0; i < READERS - 1; i++) {
-		fds[i] = event_fd(self->fd, SST_EVENT_NONBLOCK, 1);
+	for (i = 0; i < READERS; i++) {
+		fds[i] = event_fd(other, SST_EVENT_NONBLOCK, 1);
 		ASSERT_LE(0, fds[i]);
 	}
-	EXPECT_EQ(-EBUSY, event_fd(self->fd, 0, 1));
+	EXPECT_EQ(-EBUSY, event_fd(other, 0, 1));
+	/* They are not in the way of other files. */
+	fd = event_fd(self->fd, 0, 1);
+	EXPECT_LE(0, fd);
+	close(fd);
+
+	/* A duplicate is the same one. */
+	fd = dup(fds[0]);
+	close(fds[0]);
+	EXPECT_EQ(-EBUSY, event_fd(other, 0, 1));
+	close(fd);
+	fds[0] = event_fd(other, SST_EVENT_NONBLOCK, 1);
+	EXPECT_LE(0, fds[0]);
+
+	close(other);
 	ASSERT_EQ(0, stir(1));
-	for (i = 0; i < READERS - 1; i++) {
-		ASSERT_LT(0, read_events(fds[i], self->e, 2));
+	for (i = 0; i < READERS; i++) {
+		EXPECT_LT(0, read_events(fds[i], self->e, 2));
 		close(fds[i]);
 	}
-	fds[0] = event_fd(self->fd, 0, 1);
-	EXPECT_LE(0, fds[0]);
-	close(fds[0]);
+}
+
+TEST_F(events, those_of_closed_files_are_not_in_the_way)
+{
+	int fds[FILES][READERS], file;
+	unsigned int i, j;
+
+	for (i = 0; i < FILES; i++) {
+		file = sst_open(O_RDONLY);
+		for (j = 0; j < READERS; j++) {
+			fds[i][j] = event_fd(file, SST_EVENT_NONBLOCK, 1);
+			ASSERT_LE(0, fds[i][j]);
+		}
+		close(file);
+	}
+	ASSERT_EQ(0, stir(1));
+	for (i = 0; i < FILES; i++) {
+		for (j = 0; j < READERS; j++) {
+			EXPECT_LT(0, read_events(fds[i][j], self->e, 2));
+			close(fds[i][j]);
+		}
+	}
 }
 
 /* read() */
