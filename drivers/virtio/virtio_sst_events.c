@@ -142,6 +142,8 @@ static bool sst_event_receive(struct sst_event_queue *events, void *buffer, u32 
 
 	/* Once, since the device may still write to it */
 	memcpy(event, buffer, sizeof(*event));
+	/* A shorter one must not be completed by this one. */
+	memset(buffer, 0, sizeof(*event));
 	trace_sst_event(sst, event, length);
 	if (length != sizeof(*event)) {
 		events->malformed++;

@@ -136,7 +136,8 @@ TRACE_EVENT(sst_timeout,
 /*
  * The device has answered a request that had ended before. What the answer says
  * is the device's word; of a request whose slot may be another one's by now, nothing
- * else is known.
+ * else is known. Where there is no whole header an older one may be left: it is not
+ * shown.
  */
 TRACE_EVENT(sst_late,
 	    TP_PROTO(const struct sst_queue *q, u64 request_id,
@@ -152,9 +153,11 @@ TRACE_EVENT(sst_late,
 	    TP_fast_assign(__entry->device = q->sst->index;
 			   __entry->queue = q->index;
 			   __entry->request_id = request_id;
-			   __entry->user_data = le64_to_cpu(READ_ONCE(answer->user_data));
+			   __entry->user_data = length < SST_RESPONSE_HEADER_SIZE ? 0 :
+				le64_to_cpu(READ_ONCE(answer->user_data));
 			   __entry->latency_ns = sst_latency_since(submitted);
-			   __entry->status = le32_to_cpu(READ_ONCE(answer->status));
+			   __entry->status = length < SST_RESPONSE_HEADER_SIZE ? 0 :
+				le32_to_cpu(READ_ONCE(answer->status));
 			   __entry->length = length;),
 	    TP_printk("sst%u queue=%u request_id=%#llx user_data=%#llx status=%s length=%u latency_ns=%llu",
 		      __entry->device, __entry->queue, __entry->request_id,
@@ -188,7 +191,10 @@ TRACE_EVENT(sst_mismatch,
 		      __entry->answer_request_id, __entry->answer_user_data)
 );
 
-/* A response on the response queue is of an impossible length, or no request's. */
+/*
+ * A response on the response queue is of an impossible length, or no request's. It
+ * is shown as of request 0 if it has no whole header, since an older one may be left.
+ */
 TRACE_EVENT(sst_unmatched,
 	    TP_PROTO(const struct sst_queue *q, const struct sst_response *answer,
 		     u32 length),
@@ -199,7 +205,7 @@ TRACE_EVENT(sst_unmatched,
 			     __field(u32, length)),
 	    TP_fast_assign(__entry->device = q->sst->index;
 			   __entry->queue = q->index;
-			   __entry->answer_request_id =
+			   __entry->answer_request_id = length < SST_RESPONSE_HEADER_SIZE ? 0 :
 				le64_to_cpu(READ_ONCE(answer->request_id));
 			   __entry->length = length;),
 	    TP_printk("sst%u queue=%u answer_request_id=%#llx length=%u",
@@ -207,7 +213,10 @@ TRACE_EVENT(sst_unmatched,
 		      __entry->answer_request_id, __entry->length)
 );
 
-/* The device has sent an event, which is none if its length is not that of one. */
+/*
+ * The device has sent an event, which is none if its length is not that of one; the
+ * caller's copy, in which what the device has not written is 0.
+ */
 TRACE_EVENT(sst_event,
 	    TP_PROTO(const struct sst_device *sst, const struct sst_event *event,
 		     u32 length),
@@ -218,9 +227,9 @@ TRACE_EVENT(sst_event,
 			     __field(u64, data)
 			     __field(u32, length)),
 	    TP_fast_assign(__entry->device = sst->index;
-			   __entry->type = le32_to_cpu(READ_ONCE(event->type));
-			   __entry->timestamp = le64_to_cpu(READ_ONCE(event->timestamp));
-			   __entry->data = le64_to_cpu(READ_ONCE(event->data));
+			   __entry->type = le32_to_cpu(event->type);
+			   __entry->timestamp = le64_to_cpu(event->timestamp);
+			   __entry->data = le64_to_cpu(event->data);
 			   __entry->length = length;),
 	    TP_printk("sst%u type=%u timestamp=%llu data=%#llx length=%u",
 		      __entry->device, __entry->type, __entry->timestamp,
@@ -234,7 +243,7 @@ TRACE_EVENT(sst_reset,
 	    TP_STRUCT__entry(__field(u32, device)
 			     __array(char, reason, 32)),
 	    TP_fast_assign(__entry->device = sst->index;
-			   strscpy(__entry->reason, reason, sizeof(__entry->reason));),
+			   strscpy_pad(__entry->reason, reason, sizeof(__entry->reason));),
 	    TP_printk("sst%u reason=\"%s\"", __entry->device, __entry->reason)
 );
 

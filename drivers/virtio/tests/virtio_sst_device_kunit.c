@@ -1477,6 +1477,8 @@ static void sst_fake_send(struct kunit *test, struct sst_fake *fake, u64 data, u
 	struct sst_fake_chain chain;
 
 	KUNIT_ASSERT_TRUE(test, sst_fake_take(fake, SST_FAKE_VQ_EVENT, &chain));
+	/* What was there before would be taken for this event's if it were shorter. */
+	KUNIT_EXPECT_NULL(test, memchr_inv(chain.response, 0, sizeof(event)));
 	memcpy(chain.response, &event, sizeof(event));
 	spin_lock_irq(&fake->lock);
 	sst_fake_put(fake, fake->vqs[SST_FAKE_VQ_EVENT], chain.head, length);
