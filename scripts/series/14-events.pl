@@ -8,30 +8,32 @@ my $uapi = 'include/uapi/linux/virtio_sst.h';
 
 edit($events, 'text in front', sub { s{: events, from the event queue to.*?(?=\n \*/\n)}{: the event queue.}s });
 edit($events, 'readers', sub { s{/\* Readers \*/\n.*}{}s });
-functions($events, qw(sst_event_reader_full sst_events_add sst_events_wake));
+edit($events, 'giving to readers', sub { s{/\* Giving events to readers \*/\n.*?(?=/\* Receiving \*/\n)}{}s });
+edit($events, 'waking of readers', sub { s{^/\*\*\n \* sst_events_wake\(\) - .*?^\}\n\n?}{}ms });
 documented($events, 'struct sst_event_reader');
-edit($events, 'limit of readers', sub { s{^/\* Readers of a device[^\n]*\n#define[^\n]*\n\n}{}m });
-lines($events, 'include <linux/(anon_inodes|file|fs|lockdep|log2|mm|module|poll|slab|uaccess|uio)\.h>',
-	'\tsst_events_wake\(events\);', '\tINIT_LIST_HEAD\(&events->readers\);', '\tinit_waitqueue_head\(&events->wait\);',
+edit($events, 'limit of readers', sub { s{^/\* Readers that were made[^\n]*\n#define[^\n]*\n\n/\* Events that are copied[^\n]*\n#define[^\n]*\n\n}{}m });
+lines($events, 'include <linux/(anon_inodes|file|fs|log2|mm|module|poll|slab|uaccess|uio)\.h>',
+	'\tINIT_LIST_HEAD\(&events->readers\);', '\tmutex_(init|unlock)\(&events->turn\);', '\tsst_events_give\(events, events->batch, n\);',
+	'\tunsigned int n = 0;',
 	' \* @resets: how often');
 replace($events, <<'OLD', <<'NEW');
-static void sst_events_receive(struct sst_event_queue *events, const void *buffer, u32 length)
+/* Returns false if it is none. */
+static bool sst_event_receive(struct sst_event_queue *events, void *buffer, u32 length,
+			      struct sst_event *event)
 {
-	struct sst_event event;
-
-	if (length != sizeof(event)) {
+	/* Once, since the device may still write to it */
+	memcpy(event, buffer, sizeof(*event));
+	if (length != sizeof(*event)) {
 		events->malformed++;
-		return;
+		return false;
 	}
 
-	/* Once, since the device may still write to it */
-	memcpy(&event, buffer, sizeof(event));
-	event.flags = 0;
+	event->flags = 0;
 	events->received++;
-	sst_events_add(events, &event);
+	return true;
 }
 OLD
-static void sst_events_receive(struct sst_event_queue *events, u32 length)
+static void sst_event_receive(struct sst_event_queue *events, u32 length)
 {
 	if (length == sizeof(struct sst_event))
 		events->received++;
@@ -39,14 +41,18 @@ static void sst_events_receive(struct sst_event_queue *events, u32 length)
 		events->malformed++;
 }
 NEW
-replace($events, 'sst_events_receive(events, buffer, length);', 'sst_events_receive(events, length);') for 1 .. 2;
-replace($events, 'while ((buffer = virtqueue_get_buf(vq, &length)))', 'while (virtqueue_get_buf(vq, &length))');
-replace($events, "\tstruct virtqueue *vq = events->inbox.vq;\n\tvoid *buffer;\n\tu32 length;\n\n\tspin_lock_irq",
-	"\tstruct virtqueue *vq = events->inbox.vq;\n\tu32 length;\n\n\tspin_lock_irq");
+replace($events, '*n += sst_event_receive(events, buffer, length, &events->batch[*n]);', 'sst_event_receive(events, length);');
+replace($events, 'sst_events_collect(struct sst_event_queue *events, unsigned int *n)', 'sst_events_collect(struct sst_event_queue *events)');
+replace($events, 'sst_events_collect(events, &n)', 'sst_events_collect(events)');
+replace($events, "Take a batch of events and give it to the readers, in a context in which the virtqueue\n * can't be deleted. Returns true if there may be more: if not, the device interrupts.",
+	"Take a batch of events, in a context in which the virtqueue can't be deleted. Returns\n * true if there may be more: if not, the device interrupts.");
+replace($events, "\t/* Held until they are given, so that others can't give later ones before. */\n\tmutex_lock(&events->turn);\n", '');
 edit($events, 'event of a reset', sub {
 	s{\(struct sst_event_queue \*events, u64 resets\)\n\{\n.*?(?=\tbool kick;)}{(struct sst_event_queue *events)\n\{\n}s
 });
-replace($events, "\tif (resets)\n\t\tsst_events_add(events, &reset);\n", '');
+replace($events, "\tif (resets) {\n\t\tmutex_lock(&events->turn);\n\t\tsst_events_give(events, &reset, 1);\n\t}\n\n", '');
+replace($events, "Process context, may sleep. Takes and releases the locks of the event queue.",
+	"Process context$_. Takes and releases the lock of the event queue.") for '', ', may sleep';
 
 replace($core, "/* \@resets: how often the device has been started again with this time; 0 at first */\n", '');
 replace($core, 'sst_start(struct sst_device *sst, u64 resets)', 'sst_start(struct sst_device *sst)');
@@ -56,20 +62,27 @@ replace($core, "\t/* Nobody else changes it as long as the caller has \@run_lock
 	"\tret = sst_start(sst);");
 lines($core, 'totals->lost_events = ');
 replace($cdev, "\tcase SST_IOCTL_EVENT_FD:\n\t\treturn sst_event_fd(filp, argp);\n", '');
-lines($queue, 'wake_up_all\(&sst->events\.wait\);');
+lines($queue, '\tsst_events_wake\(&sst->events\);');
+replace($queue, "waits for anything of a device\n * \@sst: the device\n *\n * Context: Process context, may sleep.",
+	"waits for anything of a device\n * \@sst: the device\n *\n * Context: Process context.");
 replace($attributes, "\t\t\t  \"lost_events %llu\\n\"\n", '');
 replace($attributes, ' totals.lost_events,', '');
 edit($sysfs, 'counter lost_events', sub { s{^\t\tlost_events .*?(?=^\t\tlost_event_buffers)}{}ms });
 
 
-lines($internal, 'sizeof\(struct sst_event_setup\)', ' \* @(lost_events|readers|nr_readers): ', '\tu64 lost_events;',
-	'\tunsigned int nr_readers;', ' \* @wait: readers and pollers', ' \* @lost: events that');
+lines($internal, 'sizeof\(struct sst_event_setup\)', ' \* @lost_events: ', '\tu64 lost_events;');
+edit($internal, 'readers of the event queue', sub {
+	s{^ \* \@turn: held by who takes events and.*?(?= \* \@lock: protects \@inbox)}{}ms
+});
+replace($internal, "\tstruct mutex turn;\t/* what the kernel-doc says */\n\tspinlock_t lock;", "\tspinlock_t lock;");
+replace($internal, "\tstruct sst_event batch[SST_EVENT_BATCH];\n\tstruct list_head readers;\n", '');
+replace($internal, " * \@batch: events between the virtqueue and the readers\n * \@readers: who gets the events\n", '');
+replace($internal, "takes events and gives them to the readers; not queued", 'takes events; not queued');
+replace($internal, " * \@malformed: events of an impossible length\n * \@lost: events that readers had no room for\n", " * \@malformed: events of an impossible length\n");
 replace($internal, 'the event queue, and those who read events', 'the event queue');
-replace($internal, "all fields but \@wait and \@work, and the readers' events", 'all fields but @work');
-replace($internal, "\tstruct list_head readers;\n\twait_queue_head_t wait;\n\tstruct work_struct work;", "\tstruct work_struct work;");
 replace($internal, "\tu64 malformed;\n\tu64 lost;\n};", "\tu64 malformed;\n};");
 replace($internal, 'sst_events_open(struct sst_event_queue *events, u64 resets);', 'sst_events_open(struct sst_event_queue *events);');
-declarations($internal, 'sst_event_fd');
+declarations($internal, qw(sst_event_fd sst_events_wake));
 
 documented($uapi, 'struct sst_event_setup', 'SST_IOCTL_EVENT_FD', 'enum sst_driver_event');
 paragraphs($uapi, '/\* Flags of &struct sst_event_setup', '/\* Events that are kept for a reader',
@@ -86,7 +99,4 @@ replace($page, ' Those who read events are told by ``SST_EVENT_RESET``.', '');
 edit($page, 'section Events', sub {
 	s{^(Events\n=+\n\nA device can send events without having been asked\.) .*?(?=^[^\n]+\n=+\n)}{$1 The driver\nreceives and counts them.\n\n}ms
 });
-edit($driver, 'rings of readers', sub {
-	s{The\ncallback copies an event into.*?(?=After 512 events)}{An event\nis counted, and its buffer offered again.\n}s
-});
-replace($driver, " A reader has a reference to the device's\nstructure, but nothing to do with the device itself: reading goes on when that is gone.", '');
+paragraphs($driver, 'How much there is to do for an event');

@@ -9,8 +9,8 @@ for my $file ($core, $queue, $events) {
 	lines($file, 'include "virtio_sst_trace\.h"');
 	lines($file, '\ttrace_sst_\w+\(');
 }
-replace($events, "\tstruct sst_device *sst = container_of(events, struct sst_device, events);\n\tstruct sst_event event;\n\n",
-	"\tstruct sst_event event;\n\n");
+replace($events, "\tstruct sst_device *sst = container_of(events, struct sst_device, events);\n\n\t/* Once", "\t/* Once");
+replace($events, "\t/* A shorter one must not be completed by this one. */\n\tmemset(buffer, 0, sizeof(*event));\n", '');
 
 functions($queue, qw(sst_submission_time sst_trace_submit sst_trace_complete));
 edit($queue, 'words on tracepoints', sub { s{^/\*\n \* The tracepoints of every request.*?\*/\n\n}{}ms });
