@@ -6,11 +6,11 @@
 # shellcheck disable=SC2154 # variables of scripts/check
 
 # Devices for sstctl_test.py: one that does all, one that answers nothing, or with
-# something else than OK, and one that changes what it echoes
+# something else than OK, and one that answers in any order and changes what it echoes
 readonly sstctl_backends=(
 	--backend '--device-id 7 --queues 2 --events 1,10'
 	--backend '--device-id 8 --answer 1=never --answer 2=status:5 --answer 3=never --answer 6=never --answer 7=status:17'
-	--backend '--device-id 9 --answer 1=fill:7'
+	--backend '--device-id 9 --answer 1=fill:7 --latency 0,2000'
 )
 
 # Runs the tests of the program $1 in a guest that the command that follows starts. The
