@@ -1410,15 +1410,17 @@ TEST_F(sst, stats_attribute)
 	char text[4096];
 	unsigned long long requests = sst_stat("requests");
 	unsigned long long responses = sst_stat("responses");
+	long long interrupts = sst_stat("interrupts");
 
-	ASSERT_EQ(0, sst_send(self->fd, SST_REQUEST_NOOP, 0));
+	/* Its answer is not there yet when the notification of the device is over. */
+	ASSERT_EQ(0, sst_send(self->fd, TYPE_SOON, 0));
 	ASSERT_EQ(0, sst_receive(self->fd, &self->resp));
 	EXPECT_EQ(requests + 1, sst_stat("requests"));
 	EXPECT_EQ(responses + 1, sst_stat("responses"));
 	EXPECT_TRUE(sst_stats_balance());
 	EXPECT_EQ(sst_stat("errors"), sst_stat("timeouts") + sst_stat("malformed") +
 		  sst_stat("malformed_events"));
-	EXPECT_LT(0, sst_stat("interrupts"));
+	EXPECT_LT(interrupts, sst_stat("interrupts"));
 	/* The four that users know come first. */
 	ASSERT_LT(0, sst_attr_get("stats", text, sizeof(text)));
 	ASSERT_EQ(0, strncmp(text, "requests ", 9));

@@ -581,17 +581,19 @@ static const struct report *find_report(const struct list *list, unsigned int in
 
 TEST_F(device, is_among_all)
 {
-	const struct report *report;
-	struct report before;
+	const struct report *found;
+	struct report report;
 
-	do {
-		ASSERT_EQ(0, get_device(&self->nl, &before));
-		ASSERT_EQ(0, dump_devices(&self->nl, &self->list));
-		ASSERT_EQ(0, get_device(&self->nl, &self->report));
-	} while (memcmp(&before, &self->report, sizeof(before)));
-	report = find_report(&self->list, sst_index());
-	ASSERT_NE(NULL, report);
-	EXPECT_EQ(0, memcmp(report, &self->report, sizeof(*report)));
+	ASSERT_EQ(0, get_device(&self->nl, &self->report));
+	ASSERT_EQ(0, dump_devices(&self->nl, &self->list));
+	found = find_report(&self->list, sst_index());
+	ASSERT_NE(NULL, found);
+	report = *found;
+	/* Some may have come meanwhile. */
+	EXPECT_LE(self->report.stats[VIRTIO_SST_A_STATS_EVENTS],
+		  report.stats[VIRTIO_SST_A_STATS_EVENTS]);
+	report.stats[VIRTIO_SST_A_STATS_EVENTS] = self->report.stats[VIRTIO_SST_A_STATS_EVENTS];
+	EXPECT_EQ(0, memcmp(&report, &self->report, sizeof(report)));
 	EXPECT_FALSE(self->nl.interrupted);
 }
 

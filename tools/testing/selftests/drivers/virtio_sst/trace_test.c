@@ -75,6 +75,14 @@ FIXTURE_TEARDOWN(trace)
 	free(self->text);
 }
 
+/* Forget what was traced, such as events that come all the time. Returns 0, or -errno */
+static int clear_trace(void)
+{
+	int fd = open(TRACE "trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	return fd < 0 ? -errno : close(fd);
+}
+
 /* Read all that was traced. Returns 0, or -errno */
 static int read_trace(char *text)
 {
@@ -208,6 +216,7 @@ TEST_F(trace, all_that_is_known_of_requests)
 TEST_F(trace, nothing_when_off)
 {
 	ASSERT_EQ(0, switch_events("0"));
+	ASSERT_EQ(0, clear_trace());
 	ASSERT_EQ(0, exchange(self->fd, SST_REQUEST_ECHO, 1, &self->resp, &self->id));
 	ASSERT_EQ(0, read_trace(self->text));
 	EXPECT_EQ(NULL, strstr(self->text, ": sst_"));
@@ -381,12 +390,9 @@ TEST_F(trace, events)
 	unsigned long long end = now_ms() + 10000;
 	long long first, last, least, most;
 	struct events *e = &self->e;
-	int fd;
 
 	ASSERT_EQ(0, switch_events("0"));
-	fd = open(TRACE "trace", O_WRONLY | O_TRUNC);
-	ASSERT_LE(0, fd);
-	close(fd);
+	ASSERT_EQ(0, clear_trace());
 	most = sst_stat("events");
 	ASSERT_EQ(0, switch_events("1"));
 	first = sst_stat("events");
