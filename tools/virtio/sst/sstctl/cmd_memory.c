@@ -28,6 +28,7 @@
  * @size: how many bytes; UINT64_MAX: as many as there are
  * @file: where they come from or go to
  * @name: its name, for messages
+ * @shown: the terminal gets the bytes themselves
  * @dumped: bytes that were printed as a dump
  * @hex: end of the text of a JSON string, or NULL
  */
@@ -38,6 +39,7 @@ struct memory_job {
 	uint64_t size;
 	FILE *file;
 	const char *name;
+	bool shown;
 	uint64_t dumped;
 	char *hex;
 };
@@ -93,8 +95,9 @@ static void take_dump(void *data, const uint8_t *bytes, uint32_t nr)
 
 	for (i = 0; i < nr; i += now) {
 		now = nr - i < FORMAT_DUMP_BYTES ? nr - i : FORMAT_DUMP_BYTES;
-		fprintf(job->file, "%s\n",
-			format_dump(line, job->address + job->dumped, bytes + i, now));
+		if (fprintf(job->file, "%s\n", format_dump(line, job->address + job->dumped,
+							   bytes + i, now)) < 0)
+			fail_file(job);
 		job->dumped += now;
 	}
 }
@@ -153,7 +156,8 @@ static void run(struct memory_job *job, struct transfer *transfer, const char *h
 	transfer->address = job->address;
 	transfer->left = job->size;
 	transfer->data = job;
-	progress_start(&transfer->progress, job->size);
+	if (!job->shown)
+		progress_start(&transfer->progress, job->size);
 	summary = summary && transfer->progress.on;
 	transfer_run(transfer);
 	close_file(job);
@@ -191,9 +195,10 @@ int command_read(const struct options *options, int argc, char **argv)
 		return EXIT_DONE;
 	}
 	open_file(&job, "we", stdout, "standard output");
-	if (options->hex || (!options->file && isatty(STDOUT_FILENO)))
+	job.shown = !options->file && isatty(STDOUT_FILENO);
+	if (options->hex || job.shown)
 		transfer.take = take_dump;
-	run(&job, &transfer, NULL, options->file || !isatty(STDOUT_FILENO));
+	run(&job, &transfer, NULL, true);
 	return EXIT_DONE;
 }
 
@@ -206,7 +211,8 @@ static void measure_input(struct memory_job *job)
 
 	if (fstat(fileno(job->file), &st))
 		fail_file(job);
-	if (!S_ISREG(st.st_mode) || position < 0)
+	/* Files of the kernel's have a size of 0, whatever is in there. */
+	if (!S_ISREG(st.st_mode) || !st.st_size || position < 0)
 		return;
 	has = st.st_size > position ? (uint64_t)(st.st_size - position) : 0;
 	if (job->size == UINT64_MAX)

@@ -24,6 +24,7 @@
  * @device: the device
  * @exchange: the request and its response
  * @start: when the first one was sent
+ * @due: when the last one was to be sent
  * @sent: number of requests
  * @timeouts: how many of them were not answered in time
  * @failed: how many of them ended with another status than OK, or came back changed
@@ -35,6 +36,7 @@ struct ping {
 	struct device device;
 	struct exchange exchange;
 	uint64_t start;
+	uint64_t due;
 	uint64_t sent;
 	uint64_t timeouts;
 	uint64_t failed;
@@ -118,7 +120,10 @@ static bool ping_once(struct ping *ping)
 	error = exchange_run(&ping->device, &ping->exchange);
 	if (error == ENODEV)
 		ping->gone = true;
-	else if (error && error != EINTR)
+	else if (error == EINTR)
+		/* It was given up. */
+		ping->sent--;
+	else if (error)
 		fail(EXIT_OTHER, "%s: %s", ping->device.name, strerror(error));
 	if (error)
 		return false;
@@ -127,15 +132,17 @@ static bool ping_once(struct ping *ping)
 }
 
 /* Waits until the next request is due. Return: whether there is to be one */
-static bool wait_for_next(const struct ping *ping)
+static bool wait_for_next(struct ping *ping)
 {
-	uint64_t due = ping->start + ping->sent * ping->options->interval_ns;
 	uint64_t now = now_ns();
 
 	if (ping->sent == ping->options->count)
 		return false;
-	if (due > now)
-		interrupt_wait(-1, due - now);
+	ping->due += ping->options->interval_ns;
+	if (ping->due > now)
+		interrupt_wait(-1, ping->due - now);
+	else
+		ping->due = now;
 	return !interrupted();
 }
 
@@ -173,7 +180,7 @@ static void print_summary(const struct ping *ping)
 		    "\n--- %s ping statistics ---\n"
 		    "%" PRIu64 " requests sent, %" PRIu64 " answered, %.3g%% lost, time %" PRIu64 " ms",
 		    ping->device.name, ping->sent, ping->rtt.nr,
-		    100.0 * (double)lost / (double)ping->sent, ns / NSEC_PER_MSEC);
+		    ping->sent ? 100.0 * (double)lost / (double)ping->sent : 0, ns / NSEC_PER_MSEC);
 	if (!ping->options->json && ping->rtt.nr)
 		print_times(&ping->rtt);
 }
@@ -184,7 +191,7 @@ static int exit_code(const struct ping *ping)
 		device_gone(&ping->device);
 	if (ping->failed)
 		return EXIT_REFUSED;
-	return ping->timeouts ? EXIT_TIMED_OUT : EXIT_DONE;
+	return ping->timeouts || !ping->rtt.nr ? EXIT_TIMED_OUT : EXIT_DONE;
 }
 
 int command_ping(const struct options *options, int argc, char **argv)
@@ -200,6 +207,7 @@ int command_ping(const struct options *options, int argc, char **argv)
 		printf("PING %s: %u bytes of payload\n", ping.device.name, options->size);
 	output_flush();
 	ping.start = now_ns();
+	ping.due = ping.start;
 	while (ping_once(&ping) && wait_for_next(&ping))
 		;
 	print_summary(&ping);

@@ -217,18 +217,21 @@ static void print_change(const struct options *options, const struct device *dev
 }
 
 /* Waits until the next sample is due. Return: whether there is to be one */
-static bool wait_for_next(uint64_t due)
+static bool wait_for_next(uint64_t *due, uint64_t interval)
 {
 	uint64_t now = now_ns();
 
-	if (due > now)
-		interrupt_wait(-1, due - now);
+	*due += interval;
+	if (*due > now)
+		interrupt_wait(-1, *due - now);
+	else
+		*due = now;
 	return !interrupted();
 }
 
 static void watch(const struct options *options, struct netlink *nl, const struct device *device)
 {
-	uint64_t start = now_ns(), row = 0;
+	uint64_t due = now_ns(), row = 0;
 	bool terminal = isatty(STDOUT_FILENO);
 	struct sample before, now;
 
@@ -236,7 +239,7 @@ static void watch(const struct options *options, struct netlink *nl, const struc
 		device_unknown(device);
 	interrupt_catch();
 	while ((!options->count || row < options->count) &&
-	       wait_for_next(start + (row + 1) * options->interval_ns)) {
+	       wait_for_next(&due, options->interval_ns)) {
 		if (!take_sample(nl, device, options->queues, &now))
 			device_gone(device);
 		print_change(options, device, &before, &now,

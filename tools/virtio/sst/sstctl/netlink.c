@@ -105,23 +105,45 @@ static int take_end(const struct nlmsghdr *message, void *data)
 	return MNL_CB_ERROR;
 }
 
-/* Receives what answers a message. Return: 0 or an error */
+/*
+ * Looks whether the kernel says that a list has changed meanwhile. libmnl would stop there,
+ * and leave the rest of the list in front of the next one.
+ */
+static bool changed_meanwhile(char *buffer, ssize_t len)
+{
+	struct nlmsghdr *message = (struct nlmsghdr *)buffer;
+	bool changed = false;
+	int left = (int)len;
+
+	while (mnl_nlmsg_ok(message, left)) {
+		changed = changed || message->nlmsg_flags & NLM_F_DUMP_INTR;
+		message->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+		message = mnl_nlmsg_next(message, &left);
+	}
+	return changed;
+}
+
+/* Receives what answers a message. Return: 0, EINTR if a list has changed, or an error */
 static int receive(struct netlink *nl, mnl_cb_t take, struct answer *answer)
 {
 	mnl_cb_t control[] = { [NLMSG_ERROR] = take_error, [NLMSG_DONE] = take_end };
 	char buffer[ANSWER_SIZE];
+	bool changed = false;
 	ssize_t len;
 	int ret;
 
 	do {
-		len = mnl_socket_recvfrom(nl->socket, buffer, sizeof(buffer));
+		do
+			len = mnl_socket_recvfrom(nl->socket, buffer, sizeof(buffer));
+		while (len < 0 && errno == EINTR);
 		if (len < 0)
 			return errno;
+		changed = changed_meanwhile(buffer, len) || changed;
 		ret = mnl_cb_run2(buffer, (size_t)len, nl->sequence,
 				  mnl_socket_get_portid(nl->socket), take, answer, control,
 				  ARRAY_SIZE(control));
 	} while (ret == MNL_CB_OK);
-	return ret == MNL_CB_ERROR ? errno : 0;
+	return ret == MNL_CB_ERROR ? errno : changed ? EINTR : 0;
 }
 
 /* Sends a message and receives what answers it. Return: 0 or an error */
@@ -277,12 +299,13 @@ static bool judge(int error, const struct answer *answer)
 }
 
 /* Gets a list, from the start again if it changes meanwhile. Return: as judge() */
-static bool dump(struct netlink *nl, const struct nlmsghdr *message, struct answer *answer)
+static bool dump(struct netlink *nl, struct nlmsghdr *message, struct answer *answer)
 {
 	int error;
 
 	do {
 		answer->list->nr = 0;
+		message->nlmsg_seq = ++nl->sequence;
 		error = ask(nl, message, take_object, answer);
 	} while (error == EINTR);
 	return judge(error, answer);

@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+_Static_assert((int)VIRTIO_SST_A_QUEUE_MAX <= (int)VIRTIO_SST_A_DEVICE_MAX,
+	       "struct nl_object has room for both");
+
 struct mnl_socket;
 
 /* A connection to the driver's netlink family */

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* sstctl shows, tests and changes the devices of the driver virtio-sst. */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../util.h"
 #include "commands.h"
@@ -130,11 +133,22 @@ static int run_command(struct options *options, int argc, char **argv)
 	return command->run(options, argc, argv);
 }
 
+/* A device must not get the number of an output that is closed: text would be requests */
+static void open_standard(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			fail(EXIT_OTHER, "/dev/null: %s", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
 	int first, code = EXIT_DONE;
 
+	open_standard();
 	options_init(&options);
 	first = options_parse(&options, OPTIONS_COMMON, argc, argv, true);
 	if (!inform(&options, NULL))
