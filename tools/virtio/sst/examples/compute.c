@@ -44,9 +44,11 @@ int main(int argc, char **argv)
 		.request_timeout_ms = TIMEOUT_MS,
 	};
 	struct sst_response response;
+	char *end = NULL;
+	uint64_t units = argc == 3 ? strtoull(argv[2], &end, 0) : 0;
 	int fd;
 
-	if (argc != 3) {
+	if (!end || end == argv[2] || *end) {
 		fprintf(stderr, "usage: compute DEVICE UNITS\n");
 		return 2;
 	}
@@ -56,7 +58,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	/* No response: the device is gone (ENODEV), a signal came (EINTR), and so on */
-	if (compute(fd, strtoull(argv[2], NULL, 0), &response)) {
+	if (compute(fd, units, &response)) {
 		perror("compute");
 		return 1;
 	}

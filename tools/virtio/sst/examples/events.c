@@ -10,6 +10,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,15 +84,17 @@ int main(int argc, char **argv)
 {
 	const struct sst_event_setup setup = { .flags = SST_EVENT_NONBLOCK };
 	struct pollfd files[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	char *end = NULL;
+	long seconds = argc == 3 ? strtol(argv[2], &end, 10) : 0;
 	int device;
 
-	if (argc != 3) {
+	if (seconds < 1 || seconds > INT_MAX || *end) {
 		fprintf(stderr, "usage: events DEVICE SECONDS\n");
 		return 2;
 	}
 	device = open(argv[1], O_RDONLY);
 	files[0].fd = device < 0 ? -1 : ioctl(device, SST_IOCTL_EVENT_FD, &setup);
-	files[1].fd = start_clock(atoi(argv[2]));
+	files[1].fd = start_clock((int)seconds);
 	if (files[0].fd < 0 || files[1].fd < 0) {
 		perror(argv[1]);
 		return 1;

@@ -39,6 +39,8 @@ def events(file):
 
 
 def main():
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: follow.py DEVICE [COUNT]")
     left = int(sys.argv[2]) if len(sys.argv) > 2 else -1
     for kind, flags, timestamp, data in events(open_events(sys.argv[1])):
         if not flags & DRIVER:

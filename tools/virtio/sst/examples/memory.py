@@ -75,6 +75,8 @@ def read_memory(device, size):
 
 
 def main():
+    if len(sys.argv) != 3:
+        sys.exit("usage: memory.py DEVICE SIZE")
     path, size = sys.argv[1], int(sys.argv[2])
     device = os.open(path, os.O_RDWR)
     data = os.urandom(size)
