@@ -948,7 +948,7 @@ static void sst_test_answer_in_kick_for_others(struct kunit *test)
 	struct sst_fake *fake = sst_fake_plug(test);
 
 	sst_fake_start_kick(test, fake, &fake->writer, 1);
-	KUNIT_EXPECT_EQ(test, vfs_poll(fake->file, NULL) & EPOLLIN, 0);
+	KUNIT_EXPECT_FALSE(test, vfs_poll(fake->file, NULL) & EPOLLIN);
 	KUNIT_EXPECT_EQ(test, sst_fake_answer(fake), 1);
 	sst_fake_expect(test, fake, SST_RESPONSE_OK, 1);
 	KUNIT_EXPECT_EQ(test, sst_fake_interrupts(fake), 1);
