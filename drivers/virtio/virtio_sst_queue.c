@@ -660,6 +660,9 @@ void sst_queue_drain(struct sst_queue *q, enum sst_drain who)
 	rcu_read_lock();
 	do {
 		spin_lock_irqsave(&q->lock, flags);
+		/* What is not there yet when somebody looks is to interrupt. */
+		if (who == SST_DRAIN_LOOK)
+			q->kick_looks = false;
 		more = !q->stopped && sst_queue_collect(q, &wakeups, &passes);
 		if (!q->stopped && !more) {
 			kick = sst_inbox_kick_prepare(&q->responses);
@@ -1515,15 +1518,6 @@ static void sst_queue_expect(struct sst_queue *q)
 	sst_queue_adjust_callback(q);
 }
 
-/* The kick, if there was one, is over: look for answers, and have the rest interrupt. */
-static void sst_queue_look(struct sst_queue *q)
-{
-	spin_lock_irq(&q->lock);
-	q->kick_looks = false;
-	spin_unlock_irq(&q->lock);
-	sst_queue_drain(q, SST_DRAIN_LOOK);
-}
-
 /* Hand over what there is room for, @least places at least. Returns the number, or an error. */
 static int sst_submit_some(struct sst_file *file, struct list_head *batch, unsigned int least)
 {
@@ -1548,7 +1542,7 @@ static int sst_submit_some(struct sst_file *file, struct list_head *batch, unsig
 	if (kick)
 		sst_queue_notify(q, number);
 	if (look)
-		sst_queue_look(q);
+		sst_queue_drain(q, SST_DRAIN_LOOK);
 	srcu_read_unlock(&file->sst->srcu, idx);
 
 	return ret;

@@ -67,8 +67,6 @@ static json_object *json_value(const struct value *value)
 		return json_object_new_string(format_version(text, (uint32_t)value->number));
 	case VALUE_FEATURES:
 		return json_features(value->number);
-	case VALUE_BOOL:
-		return json_object_new_boolean(value->number != 0);
 	case VALUE_NONE:
 		return NULL;
 	default:
@@ -121,8 +119,6 @@ static const char *format_value(char *text, const struct value *value)
 		return format_version(text, (uint32_t)value->number);
 	case VALUE_FEATURES:
 		return format_features(text, value->number);
-	case VALUE_BOOL:
-		return value->number ? "yes" : "no";
 	case VALUE_NONE:
 		return "-";
 	default:

@@ -19,7 +19,6 @@
  * @VALUE_RATE: so many a second
  * @VALUE_VERSION: two numbers of 16 bits
  * @VALUE_FEATURES: a mask of SST_F_*
- * @VALUE_BOOL: true or false
  * @VALUE_NONE: not known
  */
 enum value_kind {
@@ -33,7 +32,6 @@ enum value_kind {
 	VALUE_RATE,
 	VALUE_VERSION,
 	VALUE_FEATURES,
-	VALUE_BOOL,
 	VALUE_NONE,
 };
 
