@@ -130,9 +130,9 @@ own_tests() {
 
 # Runs the commands that the driver's page has for tracepoints, in Debian 13.
 trace_examples() {
-	sed -n '/^Tracepoints$/,/^debugfs$/s/^\t//p' "$top/Documentation/driver-api/virtio/virtio_sst.rst" >"$work/examples"
+	sed -n '/^Tracepoints$/,/^debugfs$/s/^\t//p' "$top/Documentation/driver-api/virtio/virtio_sst.rst" >"$work/trace-examples"
 	machine --suite trixie --kernel 7.3 --mem 1G --backend '' -- \
-		"$top/scripts/lib/run-examples" "$work/examples" "$work/programs/readme"
+		"$top/scripts/lib/run-examples" "$work/trace-examples" "$work/programs/readme"
 }
 
 suite_installed() {

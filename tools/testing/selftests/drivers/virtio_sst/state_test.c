@@ -1100,10 +1100,11 @@ static enum verdict end_wait(struct cell *c, int *ret)
 
 	if (hear(c, ret, WAIT_MS))
 		return because(c->state->holds(c) ? WRONG : LOST, "does not wait: %d", *ret);
+	/* Before the look at the state, which may end by itself in between. */
+	before = counter ? sst_stat(counter) : 0;
 	if (!c->state->event && !c->state->holds(c))
 		return because(LOST, "the state is over too soon");
 
-	before = counter ? sst_stat(counter) : 0;
 	if (c->state->event ? !c->state->event(c) : wait->end && !wait->end(c))
 		return because(WRONG, "what ends the wait fails");
 	if (!hear(c, ret, END_MS))
