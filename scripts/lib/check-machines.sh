@@ -48,12 +48,12 @@ installed_system_tests() {
 	local suite=$1 kernel=$2 options=$3 backend='--device-id 7'
 	shift 3
 	[[ $options != *--legacy* ]] || backend+=' --features -version_1'
-	mkdir -p "$work/programs"
-	code_block c "$top/README.md" >"$work/programs/readme.c"
-	cc -I "$top/tools/virtio/sst/virtio-device" -static -o "$work/programs/readme" "$work/programs/readme.c"
+	mkdir -p "$work/installed"
+	code_block c "$top/README.md" >"$work/installed/readme.c"
+	cc -I "$top/tools/virtio/sst/virtio-device" -static -o "$work/installed/readme" "$work/installed/readme.c"
 	# shellcheck disable=SC2086 # a list of words
 	machine --suite "$suite" --kernel "$kernel" --machine $options --backend "$backend" -- \
-		sh -c "$installed_test" "$work/programs/readme"
+		sh -c "$installed_test" "$work/installed/readme"
 	[ $# = 0 ] ||
 		in=machine driver_tests "--suite $suite --kernel $kernel --queue-size 256 --machine $options" "$backend" "$@"
 }
@@ -132,7 +132,7 @@ own_tests() {
 trace_examples() {
 	sed -n '/^Tracepoints$/,/^debugfs$/s/^\t//p' "$top/Documentation/driver-api/virtio/virtio_sst.rst" >"$work/trace-examples"
 	machine --suite trixie --kernel 7.3 --mem 1G --backend '' -- \
-		"$top/scripts/lib/run-examples" "$work/trace-examples" "$work/programs/readme"
+		"$top/scripts/lib/run-examples" "$work/trace-examples" "$work/installed/readme"
 }
 
 suite_installed() {

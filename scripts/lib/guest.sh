@@ -12,7 +12,7 @@
 #   provide_kernel  fetches or builds the kernel, and sets $build to the folder
 #                   that keeps the module's builds for it
 #   make_modules    builds the modules in $1, a copy of the sources inside $build, with
-#                   $floor as an argument of make;
+#                   $floor and $instrument as arguments of make;
 #                   not called if provide_kernel has set $built_module to the file
 #                   of a module that was built already
 #   start_guest     starts the guest with start(), its log going to $run/log and
@@ -33,7 +33,7 @@ report_pattern+='|DEBUG_LOCKS_WARN_ON|general protection'
 allowed_pattern='^$'
 
 cpus=2 mem=512M pin='' virtio_id=4162 load_module=yes module_args='' timeout=300 log=''
-built_module='' backends=() backend_needs='' floor='' guest_options=() sockets=() jobs=() build='' building='' output=''
+built_module='' instrument='' backends=() backend_needs='' floor='' guest_options=() sockets=() jobs=() build='' building='' output=''
 own_flags='' own_options=''
 readonly common_options='--cpus --mem --backend --socket --guest-option --virtio-id --module-args --timeout --log'
 readonly with_script='setpriv --pdeathsig KILL --'
@@ -146,7 +146,7 @@ module_sources() {
 # source folder has its own, and copies them into the folder of the run.
 build_module() {
 	local work
-	work=$build/module-$(echo "$top" | short_hash)
+	work=$build/module-$(echo "$top$instrument" | short_hash)
 	mkdir -p "$work" "$run/modules"
 	(
 		flock 9

@@ -148,7 +148,7 @@ kernel_source() {
 config_fragment() {
 	local part parts=
 	case $2 in
-	kasan) parts=kasan ;;
+	kasan) parts="kasan $([ "$1" != 7.3 ] || echo attack)" ;;
 	lockdep) parts='kasan lockdep' ;;
 	bench) parts='bench single' ;;
 	bench-smp) parts=bench ;;
