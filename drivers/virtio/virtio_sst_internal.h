@@ -750,7 +750,7 @@ void sst_free_chunk(struct sst_chunk *chunk);
 void sst_close_chunk(struct sst_queue *q, struct sst_chunk *chunk);
 
 int sst_slots_setup(struct sst_file *file, struct sst_slot_setup __user *arg);
-int sst_slots_transact(struct file *filp, const struct sst_slot_transaction __user *arg);
+int sst_slots_transact(struct file *filp, struct sst_slot_transaction __user *arg);
 int sst_slots_fill(struct sst_file *file, const struct sst_slot_transaction *t,
 		   struct iov_iter *from, struct list_head *batch, unsigned int how);
 bool sst_slots_valid(const struct sst_slot_transaction *t);

@@ -501,7 +501,7 @@ static struct sst_op *sst_slots_submit(struct file *filp, const struct sst_slot_
  * Return: number of responses stored or a negative error code, see
  *	SST_IOCTL_TRANSACT_SLOTS.
  */
-int sst_slots_transact(struct file *filp, const struct sst_slot_transaction __user *arg)
+int sst_slots_transact(struct file *filp, struct sst_slot_transaction __user *arg)
 {
 	const fmode_t both = FMODE_READ | FMODE_WRITE;
 	struct sst_file *file = filp->private_data;
@@ -516,7 +516,7 @@ int sst_slots_transact(struct file *filp, const struct sst_slot_transaction __us
 
 	if ((filp->f_mode & both) != both)
 		return -EBADF;
-	if (copy_from_user(&t, arg, sizeof(t)))
+	if (copy_from_user(&t, arg, sizeof(t)) || put_user(0, &arg->submitted))
 		return -EFAULT;
 	if (!sst_slots_valid(&t))
 		return -EINVAL;
@@ -528,7 +528,7 @@ int sst_slots_transact(struct file *filp, const struct sst_slot_transaction __us
 	ret = sst_op_wait(file, op, &batch);
 	iov_iter_ubuf(&to, ITER_DEST, u64_to_user_ptr(t.responses),
 		      t.nr * sizeof(struct sst_slot_response));
-	error = sst_slots_store(&batch, &copied, &to);
+	error = put_user(t.nr, &arg->submitted) ?: sst_slots_store(&batch, &copied, &to);
 	sst_put_back(file, &batch);
 	n = sst_finish(file, &copied);
 

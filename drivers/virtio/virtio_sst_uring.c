@@ -203,7 +203,7 @@ static int sst_uring_transact(struct io_uring_cmd *cmd, unsigned int how,
 	return sst_uring_submit(cmd, &batch, t.responses, t.response_size, how, issue_flags);
 }
 
-static void sst_uring_read_slots(const struct sst_slot_transaction *entry,
+static bool sst_uring_read_slots(const struct sst_slot_transaction *entry,
 				 struct sst_slot_transaction *t)
 {
 	unsigned int i;
@@ -214,6 +214,8 @@ static void sst_uring_read_slots(const struct sst_slot_transaction *entry,
 	t->flags = READ_ONCE(entry->flags);
 	for (i = 0; i < ARRAY_SIZE(t->reserved); i++)
 		t->reserved[i] = READ_ONCE(entry->reserved[i]);
+
+	return sst_slots_valid(t) && !READ_ONCE(entry->submitted);
 }
 
 static int sst_uring_transact_slots(struct io_uring_cmd *cmd, unsigned int how,
@@ -224,8 +226,7 @@ static int sst_uring_transact_slots(struct io_uring_cmd *cmd, unsigned int how,
 	LIST_HEAD(batch);
 	int ret;
 
-	sst_uring_read_slots(io_uring_sqe128_cmd(cmd->sqe, struct sst_slot_transaction), &t);
-	if (!sst_slots_valid(&t))
+	if (!sst_uring_read_slots(io_uring_sqe128_cmd(cmd->sqe, struct sst_slot_transaction), &t))
 		return -EINVAL;
 
 	ret = sst_uring_import(cmd, t.requests, t.nr * sizeof(struct sst_slot_request),

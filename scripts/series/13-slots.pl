@@ -146,6 +146,7 @@ replace($uring, <<'OLD', '');
 		return sst_uring_exchange(cmd, issue_flags);
 OLD
 
+replace($uapi, "#define SST_ABI_VERSION\t\t4", "#define SST_ABI_VERSION\t\t3");
 documented($uapi, 'struct sst_slot_setup', 'struct sst_slot_request', 'struct sst_slot_response',
 	'struct sst_slot_transaction', 'SST_IOCTL_SETUP_SLOTS', 'SST_IOCTL_TRANSACT_SLOTS',
 	'SST_URING_CMD_TRANSACT_SLOTS');

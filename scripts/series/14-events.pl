@@ -91,7 +91,7 @@ replace($uapi, "defined by the simulator; with SST_EVENT_F_DRIVER, one of\n *\t&
 replace($uapi, "SST_EVENT_F_* as the driver sets them; on the wire this word is reserved,\n *\tand what a device puts there never reaches a program",
 	'0');
 replace($uapi, ' * 24 bytes. Read from a descriptor made by SST_IOCTL_EVENT_FD.', ' * 24 bytes.');
-replace($uapi, "#define SST_ABI_VERSION\t\t4", "#define SST_ABI_VERSION\t\t3");
+replace($uapi, "#define SST_ABI_VERSION\t\t5", "#define SST_ABI_VERSION\t\t4");
 
 rows($page, 'SST_IOCTL_EVENT_FD', 'Events kept for a', 'Descriptors for events');
 paragraphs($page, '``SST_IOCTL_EVENT_FD`` gives');

@@ -275,7 +275,7 @@ struct sst_config {
 #define SST_RESPONSE_HEADER_SIZE	32
 
 /* Version of the interface below: grows with every addition */
-#define SST_ABI_VERSION		4
+#define SST_ABI_VERSION		5
 
 /**
  * struct sst_info - what the driver knows about a device
@@ -512,6 +512,8 @@ struct sst_slot_response {
  * @nr: number of requests, at least 1, at most the request_limit of the open file and
  *	half of the queue_size of the device
  * @flags: 0
+ * @submitted: set by SST_IOCTL_TRANSACT_SLOTS: @nr once the requests are submitted, 0 if
+ *	they were not; 0 in a command
  * @reserved: 0
  *
  * Argument of SST_IOCTL_TRANSACT_SLOTS, and command of SST_URING_CMD_TRANSACT_SLOTS. All
@@ -522,7 +524,8 @@ struct sst_slot_transaction {
 	__aligned_u64 responses;
 	__u32 nr;
 	__u32 flags;
-	__u32 reserved[4];
+	__u32 submitted;
+	__u32 reserved[3];
 };
 
 /**
@@ -548,12 +551,12 @@ struct sst_slot_transaction {
 /**
  * SST_IOCTL_TRANSACT_SLOTS - submit requests in slots and wait for all of their responses
  *
- * Argument: pointer to &struct sst_slot_transaction, read only.
+ * Argument: pointer to &struct sst_slot_transaction, read and written.
  *
  * All requests reach the device with one notification, or nothing is submitted and the
  * call fails. A payload that the device has not written in full keeps what was there
- * before in the rest. If the call fails after the requests were submitted, the responses
- * can be read; a slot is free again once its response was.
+ * before in the rest. If the call fails after the requests were submitted, as its field
+ * submitted tells, the responses can be read; a slot is free again once its response was.
  *
  * Return: the number of responses stored, or -1 and errno set to EBADF (the file is not
  * open for reading and writing), EBUSY (a slot is in use), EINVAL (a number out of range,
@@ -562,7 +565,7 @@ struct sst_slot_transaction {
  * later ones could not be stored, or the device went: those can be read.
  */
 #define SST_IOCTL_TRANSACT_SLOTS \
-	_IOW(SST_IOCTL_TYPE, 0x06, struct sst_slot_transaction)
+	_IOWR(SST_IOCTL_TYPE, 0x06, struct sst_slot_transaction)
 
 /* Flags of &struct sst_event_setup */
 #define SST_EVENT_CLOEXEC	0x1	/* the descriptor is closed on exec */

@@ -184,8 +184,8 @@ static int null_transact_slots(struct null_file *file,
 	iov_iter_ubuf(&to, ITER_DEST, u64_to_user_ptr(t.responses),
 		      t.nr * sizeof(struct sst_slot_response));
 
-	return null_take_slots(file, t.nr, &from) && null_give_slots(file, t.nr, &to) ?
-		t.nr : -EFAULT;
+	return null_take_slots(file, t.nr, &from) && !put_user(t.nr, &arg->submitted) &&
+	       null_give_slots(file, t.nr, &to) ? t.nr : -EFAULT;
 }
 
 static long null_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
