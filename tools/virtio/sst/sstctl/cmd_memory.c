@@ -31,6 +31,7 @@
  * @shown: the terminal gets the bytes themselves
  * @dumped: bytes that were printed as a dump
  * @hex: end of the text of a JSON string, or NULL
+ * @progress: what the terminal shows meanwhile
  */
 struct memory_job {
 	const struct options *options;
@@ -42,11 +43,16 @@ struct memory_job {
 	bool shown;
 	uint64_t dumped;
 	char *hex;
+	struct progress *progress;
 };
 
 static void __attribute__((noreturn)) fail_file(const struct memory_job *job)
 {
-	fail(EXIT_OTHER, "%s: %s", job->name, strerror(errno));
+	int error = errno;
+
+	if (job->progress)
+		progress_end(job->progress);
+	fail(EXIT_OTHER, "%s: %s", job->name, strerror(error));
 }
 
 static void open_file(struct memory_job *job, const char *mode, FILE *standard, const char *name)
@@ -156,6 +162,7 @@ static void run(struct memory_job *job, struct transfer *transfer, const char *h
 	transfer->address = job->address;
 	transfer->left = job->size;
 	transfer->data = job;
+	job->progress = &transfer->progress;
 	if (!job->shown)
 		progress_start(&transfer->progress, job->size);
 	summary = summary && transfer->progress.on;

@@ -43,6 +43,9 @@ static void choose_named(struct device *device, const char *word)
 	char *path = *word == '/' ? realpath(word, NULL) : NULL;
 	uint64_t index;
 
+	/* A name of ours needs no file: the driver is asked by number */
+	if (*word == '/' && !path && !read_index(word, &index))
+		fail(EXIT_NO_DEVICE, "--device %.80s: %s", word, strerror(errno));
 	if (!read_index(path ? path : word, &index))
 		fail(EXIT_USAGE, "--device %.80s: accepted is N, sstN or /dev/sstN", word);
 	free(path);
@@ -51,7 +54,7 @@ static void choose_named(struct device *device, const char *word)
 
 static void __attribute__((noreturn)) fail_no_device(void)
 {
-	fail(EXIT_NO_DEVICE, "there is no device; dmesg may say why");
+	fail(EXIT_NO_DEVICE, "the driver has no device; dmesg may say why, and one with another ID than 0x1042 needs virtio_id=");
 }
 
 void device_choose(struct device *device, const struct options *options)

@@ -831,7 +831,9 @@ def no_device():
         equal(text("list"), "")
         equal(document("list", "list"), [])
         for line in "ping", "stats", "reset", "-d 0 ping":
-            fails(line, NO_DEVICE, "there is no device; dmesg may say why")
+            fails(line, NO_DEVICE, "the driver has no device; dmesg may say why, and one with "
+                  "another ID than 0x1042 needs virtio_id=")
+    fails("-d /dev/nothing ping", NO_DEVICE, "--device /dev/nothing: No such file or directory")
 
 
 @test
