@@ -24,7 +24,7 @@ attacks() {
 }
 
 # Carries out the attack $1 for $2 seconds. The caller is a subshell for it.
-# shellcheck disable=SC2034 # the attacks'
+# shellcheck disable=SC2034,SC2154 # the attacks' and the callers'
 carry_out_attack() {
 	suite=$1 seconds=$2 place=$work/$1
 	mkdir -p "$place" "$out"
