@@ -20,7 +20,7 @@ done
 
 # Prints the names of the attacks, in their order.
 attacks() {
-	declare -F | sed -n 's/^declare -f attack_//p'
+	declare -F | sed -n '/attack_mutants$/d; s/^declare -f attack_//p'
 }
 
 # Carries out the attack $1 for $2 seconds. The caller is a subshell for it.
