@@ -16,6 +16,8 @@
  */
 
 #include <linux/anon_inodes.h>
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/device.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -27,6 +29,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/uidgid.h>
 #include <linux/uio.h>
 #include <linux/virtio.h>
 
@@ -39,6 +42,9 @@
 /* Readers that were made from one open file of a device */
 #define SST_EVENT_READERS_MAX	8
 
+/* Readers of a device that one user has made: each event takes longer for each of them */
+#define SST_EVENT_USER_READERS_MAX	1024
+
 /* Events that are copied to a program at once */
 #define SST_EVENT_COPY		16
 
@@ -47,6 +53,7 @@
  * @sst: the device, to which it has a reference
  * @node: on &sst_event_queue.readers
  * @serial: &sst_file.serial of the open file that it was made from, which may be closed
+ * @user: who has made it
  * @wait: who waits for events of this reader
  * @turn: held by who takes events: nobody else may, before they are copied
  * @lock: protects @first to @events. &sst_event_queue.lock nests in it
@@ -60,6 +67,7 @@ struct sst_event_reader {
 	struct sst_device *sst;
 	struct list_head node;
 	u64 serial;
+	kuid_t user;
 	wait_queue_head_t wait;
 	struct mutex turn;	/* taking events */
 	spinlock_t lock;	/* what the kernel-doc says */
@@ -525,30 +533,39 @@ static const struct file_operations sst_event_fops = {
 	.poll = sst_event_poll,
 };
 
-/* Readers of a file that is closed count no more: nobody has its serial again. */
-static unsigned int sst_event_count_readers(struct sst_event_queue *events, u64 serial)
+/*
+ * Returns 0, or why there is no room for a reader. Those of a file that is closed count for
+ * no other file: nobody has its serial again.
+ */
+static int sst_event_reader_failure(struct sst_event_queue *events,
+				    const struct sst_event_reader *reader)
 {
-	struct sst_event_reader *reader;
-	unsigned int n = 0;
+	const struct sst_event_reader *other;
+	unsigned int file = 0, user = 0;
 
 	lockdep_assert_held(&events->turn);
-	list_for_each_entry(reader, &events->readers, node)
-		n += reader->serial == serial;
+	list_for_each_entry(other, &events->readers, node) {
+		file += other->serial == reader->serial;
+		user += uid_eq(other->user, reader->user);
+	}
+	if (file >= SST_EVENT_READERS_MAX)
+		return -EBUSY;
+	if (user >= SST_EVENT_USER_READERS_MAX && !capable(CAP_SYS_RESOURCE))
+		return -EMFILE;
 
-	return n;
+	return 0;
 }
 
-/* Have a reader get events from now on. Returns 0 or -EBUSY. */
+/* Have a reader get events from now on. Returns 0, -EBUSY or -EMFILE. */
 static int sst_event_reader_add(struct sst_event_reader *reader)
 {
 	struct sst_event_queue *events = &reader->sst->events;
-	int ret = -EBUSY;
+	int ret;
 
 	mutex_lock(&events->turn);
-	if (sst_event_count_readers(events, reader->serial) < SST_EVENT_READERS_MAX) {
+	ret = sst_event_reader_failure(events, reader);
+	if (!ret)
 		list_add_tail(&reader->node, &events->readers);
-		ret = 0;
-	}
 	mutex_unlock(&events->turn);
 
 	return ret;
@@ -567,6 +584,7 @@ static struct sst_event_reader *sst_event_reader_new(const struct sst_file *file
 
 	reader->sst = file->sst;
 	reader->serial = file->serial;
+	reader->user = current_uid();
 	reader->capacity = capacity;
 	init_waitqueue_head(&reader->wait);
 	mutex_init(&reader->turn);
@@ -623,7 +641,8 @@ static bool sst_event_setup_valid(const struct sst_event_setup *setup)
  *	* -EBUSY: the file has as many readers as it may have
  *	* -EFAULT
  *	* -EINVAL: an unknown flag, a capacity out of range, a field that is not 0
- *	* -ENOMEM, -EMFILE, -ENFILE
+ *	* -EMFILE: so has the user, or the process as many descriptors
+ *	* -ENOMEM, -ENFILE
  */
 int sst_event_fd(struct file *filp, const struct sst_event_setup __user *arg)
 {

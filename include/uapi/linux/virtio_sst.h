@@ -602,7 +602,8 @@ struct sst_event_setup {
  * read is of the type SST_EVENT_OVERRUN and tells their number. poll() tells EPOLLIN if
  * read() does not wait, EPOLLHUP and EPOLLERR if the device is gone. The descriptor
  * stays valid when that of the device is closed. At most 8 of those that were made from one
- * open file of the device can exist at once.
+ * open file of the device can exist at once, and 1024 of those of one device that were made
+ * by one user, unless the user has CAP_SYS_RESOURCE.
  *
  * read() fails with EINVAL (less than 24 bytes), EAGAIN (no event, and O_NONBLOCK),
  * EFAULT (no event is lost then), EINTR, or ENODEV (the device is gone, and all events
@@ -610,8 +611,8 @@ struct sst_event_setup {
  *
  * Return: the descriptor, or -1 and errno set to EBADF (the file is not open for
  * reading), EBUSY (8 such descriptors made from the file exist), EFAULT, EINVAL (an unknown
- * flag, a capacity out of range, a reserved field that is not 0), EMFILE, ENFILE, ENODEV or
- * ENOMEM.
+ * flag, a capacity out of range, a reserved field that is not 0), EMFILE (also if the user
+ * has 1024), ENFILE, ENODEV or ENOMEM.
  */
 #define SST_IOCTL_EVENT_FD	_IOW(SST_IOCTL_TYPE, 0x07, struct sst_event_setup)
 

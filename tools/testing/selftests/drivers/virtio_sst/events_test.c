@@ -6,9 +6,11 @@
  * type 1 whose data is a number that grows by 1, as vhost-user-sst does with --events.
  * SST_EVENT_RATE is how many it sends in a second, 200 by default, at most 25000.
  */
+#include <grp.h>
 #include <limits.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include <liburing.h>
 
@@ -19,6 +21,8 @@
 #define MANY		SST_EVENT_CAPACITY_MAX
 #define READERS		8	/* of an open file at once */
 #define FILES		40
+#define USER_READERS	1024	/* of a user at once */
+#define NOBODY		65534
 #define TYPE_TICK	1	/* of the device's events */
 #define QUIET_MS	200	/* if nothing comes for so long nothing will */
 #define RATE_MS		2000	/* how long the rate is kept up */
@@ -287,6 +291,61 @@ TEST_F(events, those_of_closed_files_are_not_in_the_way)
 			close(fds[i][j]);
 		}
 	}
+}
+
+/* All descriptors that a user may have. Returns 0, or the line that went wrong. */
+static int have_all_descriptors(const int *files)
+{
+	unsigned int i;
+	int fd = -1;
+
+	if (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY))
+		return __LINE__;
+	for (i = 0; i < USER_READERS; i++) {
+		fd = event_fd(files[i / READERS], 0, 1);
+		if (fd < 0)
+			return __LINE__;
+	}
+	if (event_fd(files[i / READERS], 0, 1) != -EMFILE)
+		return __LINE__;
+	close(fd);
+	fd = event_fd(files[i / READERS], 0, 1);
+	if (fd < 0 || event_fd(files[i / READERS], 0, 1) != -EMFILE)
+		return __LINE__;
+	return 0;
+}
+
+TEST_F(events, so_many_of_a_user_and_no_more)
+{
+	struct rlimit limit = { 2 * USER_READERS, 2 * USER_READERS };
+	struct child *child = mmap(NULL, sizeof(*child), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int files[USER_READERS / READERS + 1];
+	unsigned int i;
+
+	ASSERT_NE(MAP_FAILED, child);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		files[i] = sst_open(O_RDONLY);
+		ASSERT_LE(0, files[i]);
+	}
+	if (child_start(child)) {
+		child->result = have_all_descriptors(files);
+		while (true)
+			pause();
+	}
+	while (!child_asleep(child))
+		;
+	EXPECT_EQ(0, child->result);
+	/* They are not in the way of others, and root may have more. */
+	for (i = 0; i < ARRAY_SIZE(files) - 1; i++) {
+		close(files[i]);
+		files[i] = sst_open(O_RDONLY);
+		EXPECT_LE(0, event_fd(files[i], 0, 1));
+	}
+	EXPECT_LE(0, event_fd(self->fd, 0, 1));
+	ASSERT_EQ(0, kill(child->pid, SIGKILL));
+	ASSERT_EQ(child->pid, waitpid(child->pid, NULL, 0));
 }
 
 /* read() */
