@@ -17,11 +17,22 @@ caught_by() {
 	sed -n 's/^Caught-by: //p' "$mutants/$1.patch"
 }
 
+# Applies mutant $2 to the tree in the folder $1; what follows are options. In a repository of
+# somebody else's around the folder, git would apply nothing.
+apply_mutant() {
+	GIT_CEILING_DIRECTORIES=$(dirname "$1") git -C "$1" apply "${@:3}" "$mutants/$2.patch"
+}
+
+# Succeeds if mutant $1 can be put into the tree, and says what catches it.
+mutant_is_valid() {
+	apply_mutant "$top" "$1" --check && [[ $(caught_by "$1") =~ ^(suite\ )?[a-z0-9.-]+$ ]]
+}
+
 # Makes the folder $1 a copy of the tree with mutant $2 in it.
 copy_mutant() {
 	mkdir "$1"
 	tar -C "$top" --exclude=./.git -cf - . | tar -C "$1" -xf -
-	git -C "$1" apply "$mutants/$2.patch"
+	apply_mutant "$1" "$2"
 }
 
 # Runs what is to catch the mutant in the folder $1; the rest is what the mutant is caught by.
@@ -54,6 +65,7 @@ mutant_is_caught() {
 # The tests of scripts/trust --mutants: each of $chosen_mutants has to be caught.
 attack_mutants() {
 	local name number=0 took
+	need_packages git
 	for name in $chosen_mutants; do
 		number=$((number + 1)) took='no time'
 		if mutant_is_caught "$name"; then
