@@ -227,8 +227,8 @@ static int sst_set_up_vqs(struct sst_device *sst)
 	return ret;
 }
 
-/* @resets: how often the device has been started again with this time; 0 at first */
-static int sst_start(struct sst_device *sst, u64 resets)
+/* The caller goes on with sst_events_open(). */
+static int sst_start(struct sst_device *sst)
 {
 	struct sst_queue *q;
 	int ret;
@@ -239,7 +239,6 @@ static int sst_start(struct sst_device *sst, u64 resets)
 
 	/* Some devices' rings can't be filled before. */
 	virtio_device_ready(sst->vdev);
-	sst_events_open(&sst->events, resets);
 	/* A reset that somebody has asked for before has just been made. */
 	spin_lock_irq(&sst->reset_lock);
 	sst->reset_reason = NULL;
@@ -296,8 +295,7 @@ static int sst_start_again(struct sst_device *sst)
 {
 	int ret;
 
-	/* Nobody else changes it as long as the caller has @run_lock. */
-	ret = sst_start(sst, sst->resets + 1);
+	ret = sst_start(sst);
 	if (ret) {
 		dev_err(&sst->dev, "cannot be started again: %d\n", ret);
 		sst_mark_gone(sst);
@@ -307,6 +305,8 @@ static int sst_start_again(struct sst_device *sst)
 	spin_lock_irq(&sst->reset_lock);
 	sst->resets++;
 	spin_unlock_irq(&sst->reset_lock);
+	/* Who learns of the reset finds it counted. Nobody else changes @resets meanwhile. */
+	sst_events_open(&sst->events, sst->resets);
 	sst_netlink_fault(sst);
 	/* Who has waited for that goes on. */
 	sst_wake_all(sst);
@@ -664,12 +664,14 @@ static int sst_first_start(struct sst_device *sst)
 	int ret;
 
 	mutex_lock(&sst->run_lock);
-	ret = sst_start(sst, 0);
+	ret = sst_start(sst);
 	if (ret && sst->nr_queues > 1) {
 		dev_warn(&sst->vdev->dev, "trying one pair of queues\n");
 		sst_drop_queues(sst, 1);
-		ret = sst_start(sst, 0);
+		ret = sst_start(sst);
 	}
+	if (!ret)
+		sst_events_open(&sst->events, 0);
 	mutex_unlock(&sst->run_lock);
 
 	return ret;
