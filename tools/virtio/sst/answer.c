@@ -29,7 +29,7 @@ static void set_after(struct answer *answer, uint64_t arg)
 static void set_wrong_id(struct answer *answer, uint64_t arg)
 {
 	(void)arg;
-	answer->wrong_id = true;
+	answer->id = ANSWER_ID_INVERTED;
 }
 
 static void set_len(struct answer *answer, uint64_t arg)
@@ -66,7 +66,7 @@ static void set_fill(struct answer *answer, uint64_t arg)
 static void set_break(struct answer *answer, uint64_t arg)
 {
 	(void)arg;
-	answer->wrong_head = true;
+	answer->head = ANSWER_HEAD_BEYOND;
 }
 
 static void set_way(struct answer *answer, uint64_t arg)
@@ -114,6 +114,12 @@ static void set_silence(struct answer *answer, uint64_t arg)
 		answer->silence_ns = ANSWER_NEVER;
 }
 
+static void set_die(struct answer *answer, uint64_t arg)
+{
+	(void)arg;
+	answer->dies = true;
+}
+
 /* What follows a word, after a colon */
 enum argument {
 	ARG_NONE,
@@ -153,6 +159,7 @@ static const struct behaviour behaviours[] = {
 	{ "no-response", ARG_NONE, 0, set_no_response },
 	{ "repeat", ARG_NONE, 0, set_repeat },
 	{ "silence", ARG_OPTIONAL, MAX_MSEC, set_silence },
+	{ "die", ARG_NONE, 0, set_die },
 };
 
 bool answer_parse_order(const char *text, enum answer_way *way)
@@ -280,4 +287,26 @@ const char *answer_conflict(const struct answer *answer,
 	if (answer->has_chain_delay && way != ANSWER_BEFORE)
 		return "chain-after and keep-chain do not go together with in-chain and no-response, and only with queue:before";
 	return NULL;
+}
+
+bool answer_push(struct virtq *vq, enum answer_head head, uint32_t own, uint32_t len)
+{
+	switch (head) {
+	case ANSWER_HEAD_BEYOND:
+		virtq_push(vq, vq->num, len);
+		return true;
+	case ANSWER_HEAD_HUGE:
+		virtq_push(vq, UINT32_MAX, len);
+		return true;
+	case ANSWER_HEAD_NEIGHBOUR:
+		virtq_push(vq, (own + 1) % vq->num, len);
+		return false;
+	case ANSWER_HEAD_TWICE:
+		virtq_push(vq, own, len);
+		virtq_push(vq, own, len);
+		return false;
+	default:
+		virtq_push(vq, own, len);
+		return true;
+	}
 }

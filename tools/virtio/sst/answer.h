@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "virtq.h"
+
 #define ANSWER_MAX_RULES	32
 
 /* Delay of an answer that is never given */
@@ -21,6 +23,25 @@ enum answer_way {
 	ANSWER_ALTERNATE,	/* the last two in turn, from request to request */
 };
 
+/* Whose request_id a response carries */
+enum answer_id {
+	ANSWER_ID_OWN,
+	ANSWER_ID_INVERTED,	/* nobody's, and another user_data */
+	ANSWER_ID_OTHER,	/* that of another request that is not answered yet */
+	ANSWER_ID_LAST,		/* that of the request before it */
+	ANSWER_ID_NEXT,		/* one that no request has had so far */
+};
+
+/* Which descriptor the used ring names */
+enum answer_head {
+	ANSWER_HEAD_OWN,
+	ANSWER_HEAD_BEYOND,	/* the first one behind the table */
+	ANSWER_HEAD_HUGE,	/* 4294967295 */
+	ANSWER_HEAD_NEIGHBOUR,	/* the one behind it, whatever that is */
+	ANSWER_HEAD_TWICE,	/* the right one, in two entries */
+	ANSWER_HEAD_OTHER,	/* that of another request that is not answered yet */
+};
+
 /**
  * struct answer - how requests of one type are answered
  * @type: the type
@@ -33,11 +54,14 @@ enum answer_way {
  * @chain_delay_ns: time from the response to the chain, if @has_chain_delay, or
  *	ANSWER_NEVER
  * @silence_ns: how long the device is silent after the answer, 0 for not at all
- * @wrong_id: the response carries other IDs than the request
- * @wrong_head: the used ring names a descriptor that does not exist
+ * @id: whose request_id the response carries
+ * @head: which descriptor the used ring names
  * @has_chain_delay: the chain does not follow the response at once
  * @no_response: the chain comes back empty, and no response follows
  * @repeat: the response is sent twice
+ * @both: the response is in its chain as well
+ * @noise: flags and result have all bits set
+ * @dies: the program ends when it gets the request
  */
 struct answer {
 	uint32_t type;
@@ -53,11 +77,14 @@ struct answer {
 	bool has_used_len;
 	bool has_status;
 	bool has_fill;
-	bool wrong_id;
-	bool wrong_head;
+	enum answer_id id;
+	enum answer_head head;
 	bool has_chain_delay;
 	bool no_response;
 	bool repeat;
+	bool both;
+	bool noise;
+	bool dies;
 };
 
 /**
@@ -77,7 +104,7 @@ struct answer_table {
 	"wrong-id, short:N (0 to 4112), len:N and status:N (0 to " \
 	"4294967295), dirty, fill:BYTE (0 to 255), break, in-chain, " \
 	"queue:ORDER (after, before, alternate), chain-after:MS, keep-chain, " \
-	"no-response, repeat, silence[:MS]"
+	"no-response, repeat, silence[:MS], die"
 
 /* Adds what one option says. Return: whether it is well formed */
 bool answer_parse(struct answer_table *table, const char *text);
@@ -96,5 +123,11 @@ const char *answer_conflict(const struct answer *answer,
 /* Returns the rule for a type, or NULL */
 const struct answer *answer_find(const struct answer_table *table,
 				 uint32_t type);
+
+/*
+ * Gives a chain back under the number that @head says, which is not ANSWER_HEAD_OTHER.
+ * Return: whether it is still known which chains the driver has
+ */
+bool answer_push(struct virtq *vq, enum answer_head head, uint32_t own, uint32_t len);
 
 #endif /* SST_ANSWER_H */

@@ -53,16 +53,45 @@ static bool ring_is_known(const struct vu_dev *vu, unsigned int index)
 	return index <= RING_EVENT || vu->acked & BIT64(SST_F_MULTI_QUEUE);
 }
 
+/* Between two troubles that are not about answers */
+#define MAX_TROUBLE_NS	(5 * NSEC_PER_MSEC)
+
+static void plan_trouble(struct sst_device *dev)
+{
+	timer_set(dev->trouble.fd, now_ns() + 1 +
+		  random_next(&dev->hostile.random) % MAX_TROUBLE_NS);
+}
+
+static void trouble_ready(struct watch *watch)
+{
+	struct sst_device *dev = container_of(watch, struct sst_device, trouble);
+	uint64_t random = random_next(&dev->hostile.random);
+
+	timer_read(watch->fd);
+	if (!__atomic_load_n(&dev->running, __ATOMIC_RELAXED))
+		return;
+	if (random % 4 == 0 && hostile_does(&dev->hostile, HOSTILE_CONFIG_CHANGE))
+		vu_config_changed(&dev->vu);
+	else if (hostile_does(&dev->hostile, HOSTILE_INTERRUPT))
+		vu_interrupt(&dev->vu, (random >> 8) % dev->vu.nr_rings);
+	plan_trouble(dev);
+}
+
 static bool device_ring_start(struct vu_dev *vu, unsigned int index)
 {
 	struct sst_device *dev = vu_to_device(vu);
 	struct requestq *requests;
 
 	__atomic_add_fetch(&dev->running, 1, __ATOMIC_RELAXED);
+	dev->hostile.begun = true;
+	if (dev->hostile.vices)
+		plan_trouble(dev);
+	if (hostile_does(&dev->hostile, HOSTILE_REFUSAL))
+		return false;
 	if (!ring_is_known(vu, index))
 		return true;
 	if (index == RING_EVENT) {
-		if (dev->options->events_ns)
+		if (dev->events.interval_ns)
 			eventq_start(&dev->events);
 		return true;
 	}
@@ -97,6 +126,15 @@ static void device_ring_stop(struct vu_dev *vu, unsigned int index)
 		silence_reset(&dev->silence);
 }
 
+/* Brings the device into the state that a life begins with */
+static void begin_life(struct sst_device *dev)
+{
+	dev->events.interval_ns = dev->options->events_ns;
+	dev->events.at_once = dev->options->events_at_once;
+	hostile_events(&dev->hostile, &dev->events.interval_ns,
+		       &dev->events.at_once);
+}
+
 static void device_config_get(struct vu_dev *vu, uint8_t *out)
 {
 	struct sst_device *dev = vu_to_device(vu);
@@ -107,6 +145,11 @@ static void device_config_get(struct vu_dev *vu, uint8_t *out)
 		.max_queues = htole64(dev->options->nr_pairs),
 	};
 
+	if (!dev->running && hostile_next_life(&dev->hostile)) {
+		silence_end(&dev->silence);
+		begin_life(dev);
+	}
+	hostile_config(&dev->hostile, &config);
 	memcpy(out, &config, sizeof(config));
 	dev->model.config_read = true;
 }
@@ -198,10 +241,21 @@ static int init_pair(struct sst_device *dev, unsigned int number)
 		.model = &dev->model,
 		.vu = &dev->vu,
 		.silence = &dev->silence,
+		.hostile = &dev->hostile,
 		.index = request_ring(number),
 		.responses.index = request_ring(number) + 1,
 	};
 	return requestq_init(&pair->requests);
+}
+
+static int init_trouble(struct sst_device *dev, struct loop *loop)
+{
+	int fd = timer_open();
+
+	if (fd < 0)
+		return -1;
+	dev->trouble.ready = trouble_ready;
+	return loop_add(loop, &dev->trouble, fd);
 }
 
 static int init_queues(struct sst_device *dev, struct loop *loop)
@@ -213,15 +267,16 @@ static int init_queues(struct sst_device *dev, struct loop *loop)
 		.ended = silence_ended,
 	};
 	dev->events = (struct eventq){
-		.interval_ns = dev->options->events_ns,
-		.at_once = dev->options->events_at_once,
 		.loop = loop,
 		.model = &dev->model,
 		.vu = &dev->vu,
 		.silence = &dev->silence,
+		.hostile = &dev->hostile,
 		.index = RING_EVENT,
 	};
-	if (silence_init(&dev->silence) || eventq_init(&dev->events))
+	begin_life(dev);
+	if (silence_init(&dev->silence) || eventq_init(&dev->events) ||
+	    init_trouble(dev, loop))
 		return -1;
 	for (i = 0; i < dev->options->nr_pairs; i++)
 		if (init_pair(dev, i))
@@ -233,6 +288,7 @@ int device_init(struct sst_device *dev, const struct options *options,
 		struct loop *loop)
 {
 	dev->options = options;
+	hostile_init(&dev->hostile, &options->hostile);
 	init_vu(&dev->vu, options);
 	if (model_init(&dev->model, (uint32_t)shown_features(options),
 		       options->existing))
@@ -250,8 +306,10 @@ void device_destroy(struct sst_device *dev)
 		requestq_destroy(&dev->pairs[i].requests);
 	}
 	eventq_destroy(&dev->events);
+	close_fd(&dev->trouble.fd);
 	silence_destroy(&dev->silence);
 	model_destroy(&dev->model);
+	hostile_print(&dev->hostile);
 }
 
 /* Counts anew. Return: requests served since the last time */

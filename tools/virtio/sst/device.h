@@ -5,6 +5,7 @@
 #define SST_DEVICE_H
 
 #include "eventq.h"
+#include "hostile.h"
 #include "model.h"
 #include "options.h"
 #include "requestq.h"
@@ -29,6 +30,8 @@ struct pair {
  * @vu: the front-end's view of it
  * @model: what it simulates
  * @silence: the device does nothing for a time
+ * @hostile: what it does wrong
+ * @trouble: expires when it is to do something wrong that is not an answer
  * @events: the event queue, served by the thread that takes the messages
  * @running: rings that run; atomic, since an error ends one in its own thread
  * @pairs: the other queues, as many as @options says
@@ -38,6 +41,8 @@ struct sst_device {
 	struct vu_dev vu;
 	struct model model;
 	struct silence silence;
+	struct hostile hostile;
+	struct watch trouble;
 	struct eventq events;
 	unsigned int running;
 	struct pair pairs[OPTIONS_MAX_PAIRS];

@@ -34,12 +34,43 @@ static int fill_buffer(const struct eventq *q)
 	return sizeof(event);
 }
 
+/* Sends a wrong event in the buffer in q->chain. Return: whether that was possible */
+static bool send_wrong(struct eventq *q, const struct answer *answer)
+{
+	struct sst_event event;
+
+	memset(&event, answer->fill, sizeof(event));
+	if (!virtq_write(&q->vu->mem, q->chain.seg + q->chain.nr_out, &event,
+			 answer->written))
+		return false;
+	q->sent++;
+	q->lost = !answer_push(&q->ring->vq, answer->head, q->chain.head,
+			       answer->used_len);
+	return true;
+}
+
+/* Sends a right one. Return: as above */
+static bool send_right(struct eventq *q)
+{
+	int len = fill_buffer(q);
+
+	if (len < 0)
+		return false;
+	if (len)
+		q->sent++;
+	else
+		q->dropped++;
+	virtq_push(&q->ring->vq, q->chain.head, (uint32_t)len);
+	return true;
+}
+
 /* Sends one event. Return: whether there was a buffer for it */
 static bool send_event(struct eventq *q)
 {
 	struct virtq *vq = &q->ring->vq;
 	int ret = virtq_pop(vq, &q->vu->mem, &q->chain);
-	int len;
+	struct answer answer;
+	bool sent;
 
 	if (!ret)
 		return false;
@@ -47,17 +78,14 @@ static bool send_event(struct eventq *q)
 		vu_ring_error(q->vu, q->index, vq->error);
 		return false;
 	}
-	len = fill_buffer(q);
-	if (len < 0) {
-		vu_ring_error(q->vu, q->index, "buffer is not memory any more");
-		return false;
-	}
-	if (len)
-		q->sent++;
+	if (q->chain.in_len >= sizeof(struct sst_event) &&
+	    hostile_event(q->hostile, &q->random, &answer))
+		sent = send_wrong(q, &answer);
 	else
-		q->dropped++;
-	virtq_push(vq, q->chain.head, (uint32_t)len);
-	return true;
+		sent = send_right(q);
+	if (!sent)
+		vu_ring_error(q->vu, q->index, "buffer is not memory any more");
+	return sent;
 }
 
 /* As many of those that are due as have a buffer, after a pause even more at once */
@@ -65,7 +93,7 @@ void eventq_wake(struct eventq *q)
 {
 	if (silence_on(q->silence))
 		return;
-	while (q->ring && q->due && send_event(q))
+	while (q->ring && q->due && !q->lost && send_event(q))
 		q->due--;
 	if (!q->ring)
 		return;
@@ -101,6 +129,8 @@ void eventq_destroy(struct eventq *q)
 void eventq_start(struct eventq *q)
 {
 	q->ring = &q->vu->rings[q->index];
+	q->random = hostile_random(q->hostile, q->index);
+	q->lost = false;
 	/* Buffers are taken when an event is due, whenever they were added */
 	virtq_disable_kick(&q->ring->vq);
 	timer_set_periodic(q->timer.fd, q->interval_ns);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hostile.h"
 #include "loop.h"
 #include "model.h"
 #include "silence.h"
@@ -23,10 +24,13 @@
  * @model: gives the simulated time
  * @vu: the front-end's view
  * @silence: tells whether the device is silent
+ * @hostile: tells what the device does wrong
  * @index: number of the ring
  * @ring: the ring, NULL while it does not run
  * @timer: expires when events are due
  * @chain: the buffer just taken
+ * @random: state of the generator for wrong events
+ * @lost: after a lie it is not known which buffers the driver has
  * @due: events that are due
  * @sent: events sent, since the front-end connected
  * @dropped: events for which there was no buffer, since then
@@ -38,10 +42,13 @@ struct eventq {
 	struct model *model;
 	struct vu_dev *vu;
 	const struct silence *silence;
+	struct hostile *hostile;
 	unsigned int index;
 	struct vu_ring *ring;
 	struct watch timer;
 	struct virtq_chain chain;
+	uint64_t random;
+	bool lost;
 	uint64_t due;
 	uint64_t sent;
 	uint64_t dropped;

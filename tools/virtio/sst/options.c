@@ -202,6 +202,19 @@ static bool set_quirks(struct options *options, const char *arg)
 	return !strcmp(arg, "existing");
 }
 
+/* Its interrupts by a change of configuration space need that channel */
+static bool set_hostile(struct options *options, const char *arg)
+{
+	uint64_t life = 1;
+
+	if (!parse_pair(arg, UINT64_MAX, &options->hostile.seed, UINT32_MAX, &life))
+		return false;
+	options->hostile.on = true;
+	options->hostile.life = (uint32_t)life;
+	options->backend_req = true;
+	return true;
+}
+
 static bool set_backend_req(struct options *options, const char *arg)
 {
 	(void)arg;
@@ -259,6 +272,9 @@ static const struct option_type option_types[] = {
 	  "behave as the existing device", set_quirks },
 	{ "answer", "TYPE=BEHAVIOUR", ANSWER_SYNTAX,
 	  "for tests: answer requests of a type in this way", set_answer },
+	{ "hostile", "SEED[,LIFE]",
+	  "SEED[,LIFE], from 0 to 18446744073709551615 and to 4294967295",
+	  "for tests: break the rules at random", set_hostile },
 	{ "backend-req", NULL, NULL,
 	  "for tests: let User Mode Linux notice the end of this program",
 	  set_backend_req },
@@ -363,7 +379,7 @@ static enum options_result finish_answers(struct options *options)
 	enum answer_way way = options->requestq.way;
 	unsigned int i;
 
-	options->response_queue = way != ANSWER_IN_CHAIN;
+	options->response_queue = way != ANSWER_IN_CHAIN || options->hostile.on;
 	for (i = 0; i < options->answers.nr; i++) {
 		const struct answer *answer = &options->answers.rule[i];
 		const char *conflict = answer_conflict(answer, way);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "answer.h"
+#include "hostile.h"
 #include "requestq.h"
 #include "util.h"
 
@@ -39,6 +40,7 @@ enum {
  * @events_at_once: how many are sent then
  * @requestq: how each request queue behaves
  * @answers: answers that differ from the model's
+ * @hostile: whether, and from which seed, the device breaks its rules
  * @response_queue: the response queues are used
  * @existing: behave as the existing device
  * @backend_req: take the channel for requests of the back-end
@@ -55,6 +57,7 @@ struct options {
 	uint64_t events_at_once;
 	struct requestq_options requestq;
 	struct answer_table answers;
+	struct hostile_options hostile;
 	bool response_queue;
 	bool existing;
 	bool backend_req;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "answer.h"
 #include "virtq.h"
 
 /* When a pending request is due that never is */
@@ -31,7 +32,9 @@ enum pending_step {
  *	or PENDING_NEVER
  * @silence_ns: how long the device is silent when the request is done with
  * @copies: how often the response is still to be sent, on the response queue
- * @wrong_head: the used ring will name a descriptor that does not exist
+ * @used_head: which descriptor the used ring will name
+ * @both: the response is put into the chain that follows it as well
+ * @stolen: its chain was given back in place of another one
  * @head: number of the chain's first descriptor
  * @used_len: bytes that the used ring will claim
  * @written: bytes that will be written
@@ -47,7 +50,9 @@ struct pending {
 	uint64_t chain_delay_ns;
 	uint64_t silence_ns;
 	unsigned int copies;
-	bool wrong_head;
+	enum answer_head used_head;
+	bool both;
+	bool stolen;
 	uint32_t head;
 	uint32_t used_len;
 	uint32_t written;

@@ -13,6 +13,7 @@
  */
 
 #include <endian.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,23 +46,79 @@ static void finish(struct requestq *q, struct pending *pending)
 	free(pending);
 }
 
+/* Leaves the ring alone until it is started again, and drops what is pending */
+static void get_lost(struct requestq *q)
+{
+	q->lost = true;
+	while (q->heap.nr)
+		free(q->heap.entry[--q->heap.nr]);
+	responseq_drop(&q->responses);
+}
+
+/* Returns another request, the device's answer to which has not begun, or NULL */
+static struct pending *find_other(struct requestq *q)
+{
+	struct pending *other;
+
+	if (!q->heap.nr)
+		return NULL;
+	other = q->heap.entry[random_next(&q->random) % q->heap.nr];
+	return other->step == PENDING_ANSWER && !other->stolen ? other : NULL;
+}
+
+/*
+ * Gives a chain back, or, after a lie, another one. A chain in whose place another
+ * one went stays with the device.
+ */
+static void give_back_pending(struct requestq *q, struct pending *pending)
+{
+	struct pending *other = NULL;
+	enum answer_head head = pending->used_head;
+
+	if (head == ANSWER_HEAD_OTHER)
+		other = find_other(q);
+	if (other) {
+		other->stolen = true;
+		give_back(q, other->head, pending->used_len);
+		finish(q, pending);
+		return;
+	}
+	q->nr_held--;
+	if (!answer_push(&q->ring->vq, head, pending->head, pending->used_len))
+		get_lost(q);
+	finish(q, pending);
+}
+
 static void answer_in_chain(struct requestq *q, struct pending *pending)
 {
-	uint32_t head = pending->wrong_head ? q->ring->vq.num : pending->head;
-
 	if (virtq_write(&q->vu->mem, pending->seg, &pending->resp,
 			pending->written)) {
-		give_back(q, head, pending->used_len);
-		finish(q, pending);
+		give_back_pending(q, pending);
 		return;
 	}
 	vu_ring_error(q->vu, q->index, "buffer is not memory any more");
 	free(pending);
 }
 
+/* Gives a chain back whose response was on the response queue */
+static void return_chain(struct requestq *q, struct pending *pending)
+{
+	pending->used_head = ANSWER_HEAD_OWN;
+	if (pending->both) {
+		answer_in_chain(q, pending);
+		return;
+	}
+	give_back(q, pending->head, 0);
+	finish(q, pending);
+}
+
 /* Takes the step that is due */
 static void complete(struct requestq *q, struct pending *pending)
 {
+	if (pending->stolen) {
+		free(pending);
+		return;
+	}
 	switch (pending->step) {
 	case PENDING_ANSWER:
 		answer_in_chain(q, pending);
@@ -72,8 +129,7 @@ static void complete(struct requestq *q, struct pending *pending)
 	case PENDING_CHAIN:
 		/* The driver is to notice that the response came first */
 		responseq_call(&q->responses);
-		give_back(q, pending->head, 0);
-		finish(q, pending);
+		return_chain(q, pending);
 		break;
 	}
 }
@@ -131,15 +187,6 @@ static void complete_due(struct requestq *q)
 
 /* Taking requests */
 
-/* xorshift: good enough to spread answers, and the same in every run */
-static uint64_t next_random(struct requestq *q)
-{
-	q->random ^= q->random << 13;
-	q->random ^= q->random >> 7;
-	q->random ^= q->random << 17;
-	return q->random;
-}
-
 static uint64_t latency(struct requestq *q, const struct answer *answer)
 {
 	const struct requestq_options *options = q->options;
@@ -148,10 +195,40 @@ static uint64_t latency(struct requestq *q, const struct answer *answer)
 		return answer->delay_ns;
 	if (!options->jitter_ns)
 		return options->latency_ns;
-	return options->latency_ns + next_random(q) % (options->jitter_ns + 1);
+	return options->latency_ns +
+	       random_next(&q->random) % (options->jitter_ns + 1);
 }
 
-static void apply_answer(const struct answer *answer, struct pending *pending)
+/* Puts the IDs into a response that a rule says, whose own are in it */
+static void apply_id(struct requestq *q, enum answer_id id, struct sst_response *resp)
+{
+	struct pending *other;
+
+	switch (id) {
+	case ANSWER_ID_INVERTED:
+		resp->request_id = ~resp->request_id;
+		resp->user_data = ~resp->user_data;
+		break;
+	case ANSWER_ID_OTHER:
+		other = find_other(q);
+		if (other)
+			resp->request_id = other->resp.request_id;
+		break;
+	case ANSWER_ID_LAST:
+		resp->request_id = q->last_id;
+		break;
+	case ANSWER_ID_NEXT:
+		/* The number of the slot is in its lower half */
+		resp->request_id = htole64(le64toh(resp->request_id) +
+					   (UINT64_C(1) << 32));
+		break;
+	case ANSWER_ID_OWN:
+		break;
+	}
+}
+
+static void apply_answer(struct requestq *q, const struct answer *answer,
+			 struct pending *pending)
 {
 	struct sst_response *resp = &pending->resp;
 
@@ -166,12 +243,14 @@ static void apply_answer(const struct answer *answer, struct pending *pending)
 		pending->chain_delay_ns = answer->chain_delay_ns;
 	if (answer->repeat)
 		pending->copies = 2;
-	pending->wrong_head = answer->wrong_head;
-	pending->silence_ns = answer->silence_ns;
-	if (answer->wrong_id) {
-		resp->request_id = ~resp->request_id;
-		resp->user_data = ~resp->user_data;
+	if (answer->noise) {
+		resp->flags = htole32(UINT32_MAX);
+		resp->result = htole64(UINT64_MAX);
 	}
+	pending->used_head = answer->head;
+	pending->both = answer->both;
+	pending->silence_ns = answer->silence_ns;
+	apply_id(q, answer->id, resp);
 }
 
 /* Makes the response to a request that is long enough */
@@ -183,7 +262,8 @@ static void run_request(struct requestq *q, const struct sst_request *req,
 	else
 		model_run(q->model, req, &pending->resp);
 	if (answer)
-		apply_answer(answer, pending);
+		apply_answer(q, answer, pending);
+	q->last_id = req->request_id;
 }
 
 /* The same for one that is too short; its IDs come back if they were there */
@@ -250,6 +330,20 @@ static void owe_response(struct requestq *q, struct pending *pending,
 	add_pending(q, pending, delay);
 }
 
+/* Returns how a request is answered, or NULL if that is as the model says */
+static const struct answer *choose_answer(struct requestq *q, uint32_t type,
+					  struct answer *made_up)
+{
+	const struct answer *answer = answer_find(q->options->answers, type);
+
+	/* The thread that takes signals ends the program */
+	if (answer && answer->dies)
+		kill(getpid(), SIGTERM);
+	if (!answer && hostile_answer(q->hostile, &q->random, made_up))
+		return made_up;
+	return answer;
+}
+
 /* Decides where the response to a request goes */
 static enum answer_way choose_way(struct requestq *q,
 				  const struct answer *answer)
@@ -289,6 +383,7 @@ static const char *take_request(struct requestq *q)
 {
 	const struct virtq_chain *chain = &q->chain;
 	const struct answer *answer = NULL;
+	struct answer made_up;
 	struct pending *pending;
 	struct sst_request req;
 	size_t len = sizeof(req);
@@ -300,7 +395,7 @@ static const char *take_request(struct requestq *q)
 	if (!virtq_read(&q->vu->mem, chain->seg, &req, len))
 		return "buffer is not memory any more";
 	if (len == sizeof(req))
-		answer = answer_find(q->options->answers, le32toh(req.type));
+		answer = choose_answer(q, le32toh(req.type), &made_up);
 	way = choose_way(q, answer);
 	if (way == ANSWER_IN_CHAIN && chain->in_len < sizeof(pending->resp)) {
 		refuse_room(q);
@@ -322,7 +417,7 @@ static const char *take_request(struct requestq *q)
 /* The existing device begins a request only when the last one is answered */
 static bool may_take(const struct requestq *q)
 {
-	if (silence_on(q->silence) || q->nr_owed == MAX_OWED)
+	if (silence_on(q->silence) || q->nr_owed == MAX_OWED || q->lost)
 		return false;
 	return !q->options->existing || !q->heap.nr;
 }
@@ -473,7 +568,6 @@ int requestq_init(struct requestq *q)
 
 	if (fd < 0)
 		return -1;
-	q->random = 88172645463325252u + q->index;
 	q->kick.fd = -1;
 	q->kick.ready = kick_ready;
 	q->timer.ready = timer_ready;
@@ -508,6 +602,9 @@ bool requestq_start(struct requestq *q)
 	q->nr_held = 0;
 	q->nr_owed = 0;
 	q->alternate = 0;
+	q->random = hostile_random(q->hostile, q->index);
+	q->last_id = 0;
+	q->lost = false;
 	/* There may be requests from before the kick descriptor was known */
 	q->again = true;
 	return true;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "answer.h"
+#include "hostile.h"
 #include "loop.h"
 #include "model.h"
 #include "pending.h"
@@ -45,6 +46,7 @@ struct requestq_options {
  * @model: answers the requests
  * @vu: the front-end's view
  * @silence: tells and makes the device silent
+ * @hostile: tells what the device does wrong
  * @index: number of the ring
  * @responses: the response queue, of which only the index is set before
  *	requestq_init()
@@ -60,6 +62,8 @@ struct requestq_options {
  * @sequence: number of the next request
  * @alternate: requests whose response went before and after their chain in turn
  * @random: state of the generator that makes the jitter
+ * @last_id: request_id of the last request, as the driver sent it
+ * @lost: after a lie it is not known which chains the driver has
  * @spin_until: when polling ends, if no request comes
  * @again: the ring must be looked at without a kick
  * @woken: all that is due must be done
@@ -71,6 +75,7 @@ struct requestq {
 	struct model *model;
 	struct vu_dev *vu;
 	struct silence *silence;
+	struct hostile *hostile;
 	unsigned int index;
 	struct responseq responses;
 	struct vu_ring *ring;
@@ -85,6 +90,8 @@ struct requestq {
 	uint64_t sequence;
 	uint64_t alternate;
 	uint64_t random;
+	uint64_t last_id;
+	bool lost;
 	uint64_t spin_until;
 	bool again;
 	bool woken;

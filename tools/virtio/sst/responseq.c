@@ -37,8 +37,7 @@ static const char *send_first(struct responseq *q)
 	if (!virtq_write(&q->vu->mem, chain->seg + chain->nr_out,
 			 &pending->resp, pending->written))
 		return "buffer is not memory any more";
-	virtq_push(vq, pending->wrong_head ? vq->num : chain->head,
-		   pending->used_len);
+	q->lost = !answer_push(vq, pending->used_head, chain->head, pending->used_len);
 	if (--pending->copies == 0)
 		q->done(q, take_first(q), true);
 	return NULL;
@@ -68,7 +67,7 @@ void responseq_pump(struct responseq *q)
 		return;
 	budget = q->ring->vq.num;
 	virtq_disable_kick(&q->ring->vq);
-	while (q->ring && q->first && !silence_on(q->silence) && budget) {
+	while (q->ring && q->first && !q->lost && !silence_on(q->silence) && budget) {
 		budget--;
 		if (!take_buffer(q) && !virtq_enable_kick(&q->ring->vq))
 			break;
@@ -100,7 +99,7 @@ void responseq_drop(struct responseq *q)
 
 bool responseq_busy(const struct responseq *q)
 {
-	return q->ring && q->first && q->again;
+	return q->ring && q->first && q->again && !q->lost;
 }
 
 void responseq_call(struct responseq *q)
@@ -137,6 +136,7 @@ bool responseq_start(struct responseq *q)
 	if (!ring->no_kick && loop_add(q->loop, &q->kick, ring->kick_fd))
 		return false;
 	q->ring = ring;
+	q->lost = false;
 	/* Responses may wait since the request queue has started */
 	q->again = true;
 	return true;

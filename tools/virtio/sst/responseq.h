@@ -26,6 +26,7 @@
  * @chain: the buffer just taken
  * @first: the next response to be sent, NULL when there is none
  * @last: the one that came last
+ * @lost: after a lie it is not known which buffers the driver has
  * @again: the ring must be looked at without a kick, if a response waits
  */
 struct responseq {
@@ -40,6 +41,7 @@ struct responseq {
 	struct virtq_chain chain;
 	struct pending *first;
 	struct pending *last;
+	bool lost;
 	bool again;
 };
 

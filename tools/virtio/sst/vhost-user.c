@@ -55,6 +55,9 @@ enum vu_request_type {
 	VU_REM_MEM_REG = 38,
 };
 
+/* Sent by the back-end */
+#define VU_BACKEND_CONFIG_CHANGE	2
+
 struct vu_vring_state {
 	uint32_t index;
 	uint32_t num;
@@ -145,6 +148,23 @@ void vu_ring_call(struct vu_ring *ring)
 {
 	if (virtq_needs_call(&ring->vq))
 		signal_fd(ring->call_fd);
+}
+
+void vu_interrupt(struct vu_dev *vu, unsigned int index)
+{
+	signal_fd(vu->rings[index].call_fd);
+}
+
+void vu_config_changed(struct vu_dev *vu)
+{
+	const struct vu_header msg = {
+		.request = VU_BACKEND_CONFIG_CHANGE,
+		.flags = VU_VERSION,
+	};
+
+	if (vu->backend_fd >= 0 &&
+	    write(vu->backend_fd, &msg, sizeof(msg)) != sizeof(msg))
+		log_debug("cannot tell of a change: %s", strerror(errno));
 }
 
 /* Ends the use of a ring; it may go on with what has been set up */
@@ -510,6 +530,8 @@ static bool set_backend_req_fd(struct vu_dev *vu, struct vu_request *req)
 		return refuse(req, "wrong number of files");
 	close_fd(&vu->backend_fd);
 	vu->backend_fd = req->fds[0];
+	fcntl(vu->backend_fd, F_SETFL,
+	      fcntl(vu->backend_fd, F_GETFL) | O_NONBLOCK);
 	req->fds[0] = -1;
 	return true;
 }

@@ -111,8 +111,8 @@ struct vu_ops {
  * @acked: virtio features that the front-end has chosen
  * @mem: the guest's memory
  * @rings: the rings
- * @backend_fd: the channel for requests of the back-end, or -1; open, but
- *	unused: its end tells the front-end that the back-end is gone
+ * @backend_fd: the channel for requests of the back-end, or -1; its end tells the
+ *	front-end that the back-end is gone
  */
 struct vu_dev {
 	const struct vu_ops *ops;
@@ -150,6 +150,13 @@ int vu_message(struct vu_dev *vu, const uint8_t *msg, size_t len, int *fds,
 
 /* Tells the driver about used buffers, unless it does not want to know */
 void vu_ring_call(struct vu_ring *ring);
+
+/*
+ * Tell the driver, for nothing, about used buffers or a change of configuration space; to
+ * be called by the thread that handles messages
+ */
+void vu_interrupt(struct vu_dev *vu, unsigned int index);
+void vu_config_changed(struct vu_dev *vu);
 
 /*
  * Takes a ring out of use after an error of the guest; called by the thread that
