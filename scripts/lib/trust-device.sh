@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Attacks by the device: scripts/trust runs them.
+# shellcheck disable=SC2154 # variables of scripts/trust
+
+# shellcheck disable=SC2034 # scripts/trust's
+share_hostile_device=3
+
+# What the back-end of a guest has besides --hostile, in turn
+readonly hostile_devices=(
+	'--queues 2'
+	'--queues 2 --features -indirect'
+	'--features -event_idx,-indirect --queue-size 64'
+	'--queues 2 --response-queue alternate'
+	'--queues 2 --latency 200,3000'
+	'--features -event_idx --queue-size 8'
+	'--queues 2 --events 3,20'
+	'--latency 0,500 --features -version_1'
+)
+
+# The guests, in turn, if there is the time for that many of them
+readonly hostile_guests=(
+	--kasan --kasan --kasan --lockdep --kasan --kasan
+	'--kernel 6.12 --kasan' '--kernel 6.1 --kasan'
+)
+
+# Runs programs on a hostile device for $1 seconds, in a guest with the options $2 and
+# with a device that has the options $3, from the seed $4. The first life of the device
+# is a good one.
+hostile_guest() {
+	# shellcheck disable=SC2086 # lists of words
+	guest $2 --timeout $((2 * $1 + 300)) --backend "--hostile $4,8 --answer 126=die $3" -- \
+		"$work/selftests/hostile" -t "$1" -r "$4" -d >"$place/output" 2>&1 ||
+		{ local status=$?; cat "$place/output"; return $status; }
+}
+
+# Prints the figures of the last guest: the programs', and the back-end's.
+hostile_figures() {
+	sed -n '/^# figure: /p' "$place/output"
+	sed -n 's/^backend-0: vhost-user-sst: hostile: \([0-9]*\) \(.*\)/# figure: \2 \1/p' "$work/guest-$suite.log"
+	awk '/^backend-0: vhost-user-sst: hostile: [0-9]+ (answers|wrong events)/ { n += $4 }
+		END { print "# figure: hostile answers and events", n + 0 }' "$work/guest-$suite.log"
+}
+
+# A device that breaks all rules, for each of its lives others. What programs see of it is
+# in hostile.c, what it does in vhost-user-sst(1).
+attack_hostile-device() {
+	local end=$((SECONDS + seconds)) round=0 time guest device
+	build_selftests
+	start_tap
+	while :; do
+		# A guest takes some time to start and to end.
+		time=$((end - SECONDS - 15))
+		[ "$time" -lt 300 ] || time=240
+		[ "$time" -gt 5 ] || time=5
+		guest=${hostile_guests[round % ${#hostile_guests[@]}]}
+		device=${hostile_devices[(seed + round) % ${#hostile_devices[@]}]}
+		test_that "seed $((seed + round)), guest $guest, device $device" \
+			hostile_guest "$time" "$guest" "$device" $((seed + round))
+		hostile_figures
+		round=$((round + 1))
+		[ $((end - SECONDS)) -gt 30 ] || break
+	done
+	end_tap
+}
