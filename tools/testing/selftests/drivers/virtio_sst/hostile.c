@@ -820,15 +820,29 @@ static void start_workers(struct control *c)
 		complain_of(c->shared, "no process can be told what to do", errno);
 }
 
+/* Returns whether a process is ready; there is no use in waiting long after an error. */
+static bool await_worker(struct control *c)
+{
+	struct pollfd p = { .fd = c->reports[0], .events = POLLIN };
+	unsigned long long end = now_ms() + 2 * STUCK_MS;
+	bool failed = false;
+	char report;
+
+	while (!failed && now_ms() < end) {
+		failed = c->shared->errors;
+		if (poll(&p, 1, STUCK_MS / 10) > 0)
+			return read(c->reports[0], &report, 1) == 1;
+	}
+	return false;
+}
+
 /* Returns 0, or -1 if somebody waits for what never comes. */
 static int await_workers(struct control *c)
 {
-	struct pollfd p = { .fd = c->reports[0], .events = POLLIN };
 	unsigned int n;
-	char report;
 
 	for (n = 0; n < c->workers; n++) {
-		if (poll(&p, 1, 2 * STUCK_MS) > 0 && read(c->reports[0], &report, 1) == 1)
+		if (await_worker(c))
 			continue;
 		complain_of(c->shared, "stuck: processes that do not come back",
 			    c->workers - n);
