@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 #
 # Mutants: faults that are put into a copy of the tree to see that an attack, or a suite
-# of scripts/check, finds them. Each is a patch in scripts/lib/mutants, after a line that says what is
-# wrong and one that says what finds it: "Caught-by: ATTACK", or "Caught-by: suite SUITE".
+# of scripts/check, finds them. Each is a patch in scripts/lib/mutants, after comments that say
+# what is wrong and what finds it: "Caught-by: ATTACK", or "Caught-by: suite SUITE".
 # shellcheck disable=SC2154 # variables of those who read this file
 
 readonly mutants=$top/scripts/lib/mutants
@@ -14,7 +14,7 @@ mutant_names() {
 
 # What is to catch mutant $1
 caught_by() {
-	sed -n 's/^Caught-by: //p' "$mutants/$1.patch"
+	sed -n 's/^\(# \)\?Caught[- ]by: //p' "$mutants/$1.patch"
 }
 
 # Applies mutant $2 to the tree in the folder $1; what follows are options. In a repository of
@@ -46,7 +46,8 @@ run_on_mutant() {
 	fi
 }
 
-# Succeeds if mutant $1 is found, and says after how long. What can't be built is not found.
+# Succeeds if mutant $1 is found, and says after how long and by which tests. What can't be
+# built is not found.
 mutant_is_caught() {
 	local copy=$work/mutant status=0 start by
 	by=$(caught_by "$1")
@@ -57,7 +58,7 @@ mutant_is_caught() {
 	# shellcheck disable=SC2086 # one word or two
 	run_on_mutant "$copy" $by >"$copy/output" 2>&1 || status=$?
 	took="$((SECONDS - start)) s"
-	[ "$status" = 1 ] && grep -q '^not ok' "$copy/output" && return
+	[ "$status" = 1 ] && sed -n 's/^not ok /# &/p' "$copy/output" | grep . && return
 	tail -n 20 "$copy/output" >&2
 	return 1
 }

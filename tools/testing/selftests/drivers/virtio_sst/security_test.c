@@ -30,6 +30,8 @@
 #define DEBUGFS		"/sys/kernel/debug/"
 #define TEXT_SIZE	(1024 * 1024)
 #define SHORT_MS	100
+#define LONG_MS		20000
+#define SLOW_S		120	/* a test on a slow machine */
 
 /* Files */
 
@@ -897,10 +899,16 @@ static bool is_as_expected(const struct received *got, const struct answer *answ
 	       !leaks(&got->resp.user_data, RESP - offsetof(struct sst_response, user_data));
 }
 
+/* What is not answered in time is so soon. */
+static unsigned int patience(const struct answer *answer)
+{
+	return answer->status == SST_RESPONSE_TIMEOUT ? SHORT_MS : LONG_MS;
+}
+
 /* A request of a new file, after those of another. Returns 0, or -errno. */
 static int ask(int (*get)(int fd, struct sst_request *req, size_t size,
 			  struct sst_response *resp),
-	       unsigned int type, size_t size, struct received *got)
+	       unsigned int type, size_t size, unsigned int timeout_ms, struct received *got)
 {
 	struct sst_request req;
 	int fd = sst_open(O_RDWR);
@@ -909,18 +917,18 @@ static int ask(int (*get)(int fd, struct sst_request *req, size_t size,
 	memset(got, OLD_BYTE, sizeof(*got));
 	sst_prepare(&req, type, OWN_DATA);
 	memset(req.payload, OWN_BYTE, SST_PAYLOAD_SIZE);
-	ret = file_set_timeout(fd, SHORT_MS) ?: get(fd, &req, size, &got->resp);
+	ret = file_set_timeout(fd, timeout_ms) ?: get(fd, &req, size, &got->resp);
 	close(fd);
 	return ret;
 }
 
-TEST_F(leak, response_has_what_the_device_wrote_and_zeros)
+TEST_F_TIMEOUT(leak, response_has_what_the_device_wrote_and_zeros, SLOW_S)
 {
 	const struct answer *answer;
 
 	for (answer = answers; answer < answers + ARRAY_SIZE(answers); answer++) {
 		ASSERT_EQ(0, spill(SPILLED));
-		EXPECT_EQ(0, ask(variant->get, answer->type, REQ, &self->got)) {
+		EXPECT_EQ(0, ask(variant->get, answer->type, REQ, patience(answer), &self->got)) {
 			TH_LOG("type %u", answer->type);
 		}
 		EXPECT_TRUE(is_as_expected(&self->got, answer, answer->size)) {
@@ -931,14 +939,14 @@ TEST_F(leak, response_has_what_the_device_wrote_and_zeros)
 }
 
 /* Nor does the device get what others had in the rest of a short request. */
-TEST_F(leak, short_request_is_followed_by_zeros)
+TEST_F_TIMEOUT(leak, short_request_is_followed_by_zeros, SLOW_S)
 {
 	static const unsigned int types[] = { SST_REQUEST_ECHO, TYPE_QUEUE };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
 		ASSERT_EQ(0, spill(SPILLED));
-		EXPECT_EQ(0, ask(variant->get, types[i], 40, &self->got));
+		EXPECT_EQ(0, ask(variant->get, types[i], 40, LONG_MS, &self->got));
 		EXPECT_TRUE(is_as_expected(&self->got, &answers[0], 16));
 	}
 }
@@ -998,13 +1006,14 @@ static int have_it_all(int fd)
 	int ret = 0;
 
 	for (i = 0; i < ARRAY_SIZE(answers) && !ret; i++)
-		ret = spill(SPILLED) ?: ask(way_read, answers[i].type, REQ, &got);
-	ret = ret ?: ask(way_read, TYPE_LATE, REQ, &got);
+		ret = spill(SPILLED) ?: ask(way_read, answers[i].type, REQ,
+					    patience(&answers[i]), &got);
+	ret = ret ?: ask(way_read, TYPE_LATE, REQ, SHORT_MS, &got);
 	sleep_ms(LATE_MS);
 	return ret ?: sst_send(fd, TYPE_NEVER, OWN_DATA);
 }
 
-TEST_F(seen, attributes)
+TEST_F_TIMEOUT(seen, attributes, SLOW_S)
 {
 	const struct mode *m;
 
@@ -1019,7 +1028,7 @@ TEST_F(seen, attributes)
 	}
 }
 
-TEST_F(seen, requests_in_debugfs)
+TEST_F_TIMEOUT(seen, requests_in_debugfs, SLOW_S)
 {
 	char path[PATH_MAX];
 	char *line;
@@ -1038,7 +1047,7 @@ TEST_F(seen, requests_in_debugfs)
 	}
 }
 
-TEST_F(seen, tracepoints)
+TEST_F_TIMEOUT(seen, tracepoints, SLOW_S)
 {
 	rmdir(TRACE);
 	ASSERT_EQ(0, mkdir(TRACE, 0700));
@@ -1068,7 +1077,7 @@ static int driver_lines(int fd, char *text)
 	return lines;
 }
 
-TEST_F(seen, kernel_log)
+TEST_F_TIMEOUT(seen, kernel_log, SLOW_S)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 
@@ -1127,7 +1136,7 @@ static unsigned int netlink_family(struct mnl_socket *socket, char *text)
 	return 0;
 }
 
-TEST_F(seen, netlink)
+TEST_F_TIMEOUT(seen, netlink, SLOW_S)
 {
 	struct mnl_socket *socket = mnl_socket_open(NETLINK_GENERIC);
 	unsigned int family;
@@ -1150,7 +1159,7 @@ static bool is_whole(const unsigned char *p, size_t size)
 	return !leaks(p, size) && all_bytes(p + size, OLD_BYTE, GUARD);
 }
 
-TEST_F(seen, structures_of_ioctl)
+TEST_F_TIMEOUT(seen, structures_of_ioctl, SLOW_S)
 {
 	union {
 		struct sst_info info;
@@ -1185,7 +1194,7 @@ TEST_F(seen, structures_of_ioctl)
 	EXPECT_TRUE(all_bytes(u.setup.reserved, 0, sizeof(u.setup.reserved)));
 }
 
-TEST_F(seen, events)
+TEST_F_TIMEOUT(seen, events, SLOW_S)
 {
 	struct sst_event_setup setup = { .flags = SST_EVENT_NONBLOCK };
 	int events = ioctl(self->fd, SST_IOCTL_EVENT_FD, &setup);
@@ -1371,7 +1380,7 @@ static int works_for_others(void)
 	return ret;
 }
 
-TEST_F(memory, is_charged_to_who_takes_it)
+TEST_F_TIMEOUT(memory, is_charged_to_who_takes_it, SLOW_S)
 {
 	unsigned int n = SHARE / variant->size;
 
@@ -1382,7 +1391,7 @@ TEST_F(memory, is_charged_to_who_takes_it)
 	end_in_group(self->child);
 }
 
-TEST_F(memory, of_one_group_runs_out_for_that_group_alone)
+TEST_F_TIMEOUT(memory, of_one_group_runs_out_for_that_group_alone, SLOW_S)
 {
 	start_in_group(self->child, variant->take, ~0U);
 	EXPECT_EQ(-ENOMEM, wait_in_group(self->child));
