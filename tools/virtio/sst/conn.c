@@ -35,7 +35,7 @@ void conn_close(struct conn *conn)
 	close_fds(conn);
 }
 
-static void conn_end(struct conn *conn, const char *why)
+void conn_end(struct conn *conn, const char *why)
 {
 	if (why)
 		log_fault("%s; the connection is closed", why);

@@ -37,6 +37,9 @@ struct conn {
  */
 int conn_open(struct conn *conn, int fd);
 
+/* Ends the connection, calls back, and logs why unless that is NULL */
+void conn_end(struct conn *conn, const char *why);
+
 /* Ends the connection without calling back */
 void conn_close(struct conn *conn);
 

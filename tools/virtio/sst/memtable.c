@@ -133,6 +133,20 @@ void *memtable_user(const struct memtable *mt, uint64_t addr, uint64_t len)
 	return NULL;
 }
 
+const struct mem_region *memtable_find_host(const struct memtable *mt,
+					    const void *addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < mt->nr; i++) {
+		const struct mem_region *region = &mt->region[i];
+
+		if ((uintptr_t)addr - (uintptr_t)region->map < region->map_size)
+			return region;
+	}
+	return NULL;
+}
+
 /*
  * Translates a guest address and shortens *len to what follows it in the same
  * region: a buffer may lie in two regions that adjoin in the guest.

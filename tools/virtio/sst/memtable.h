@@ -66,6 +66,10 @@ void *memtable_user(const struct memtable *mt, uint64_t addr, uint64_t len);
 /* Returns whether @len bytes at guest address @addr are all guest memory */
 bool memtable_check(const struct memtable *mt, uint64_t addr, uint64_t len);
 
+/* Returns the region that an address of this process is in the mapping of, or NULL */
+const struct mem_region *memtable_find_host(const struct memtable *mt,
+					    const void *addr);
+
 /* Copy from and to guest addresses. Return: whether all of it was possible */
 bool memtable_read(const struct memtable *mt, uint64_t addr, void *buf,
 		   size_t len);

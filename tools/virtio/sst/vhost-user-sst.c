@@ -11,6 +11,7 @@
  *	conn		its connection: bytes and descriptors to messages
  *	vhost-user	messages to memory table and rings
  *	device		SST device on these: requestq, responseq, eventq, all with virtq
+ *	sigbus		guest memory that the front-end takes away
  *	worker		thread with a loop that can be made to pause
  *	model		what is simulated
  */
@@ -27,6 +28,7 @@
 #include "loop.h"
 #include "options.h"
 #include "server.h"
+#include "sigbus.h"
 #include "util.h"
 
 /**
@@ -36,6 +38,7 @@
  * @server: the listening socket
  * @listening: waits for a front-end, while none is served
  * @signals: waits for a signal to end
+ * @memory_loss: waits for the loss of guest memory
  * @conn: connection to the front-end
  * @device: the device
  */
@@ -45,6 +48,7 @@ struct daemon {
 	struct server server;
 	struct watch listening;
 	struct watch signals;
+	struct watch memory_loss;
 	struct conn conn;
 	struct sst_device device;
 };
@@ -63,6 +67,8 @@ static void conn_closed(struct conn *conn)
 
 	log_debug("front-end disconnected");
 	device_reset(&daemon->device);
+	/* What the next one shares is not lost */
+	sigbus_read(daemon->memory_loss.fd);
 	wait_for_client(daemon);
 }
 
@@ -107,6 +113,24 @@ static int watch_signals(struct daemon *daemon)
 	return loop_add(&daemon->loop, &daemon->signals, fd);
 }
 
+static void memory_lost(struct watch *watch)
+{
+	struct daemon *daemon = container_of(watch, struct daemon, memory_loss);
+
+	sigbus_read(watch->fd);
+	conn_end(&daemon->conn, "guest memory was taken away");
+}
+
+static int watch_memory(struct daemon *daemon)
+{
+	int fd = sigbus_open(&daemon->device.vu.mem);
+
+	if (fd < 0)
+		return -1;
+	daemon->memory_loss.ready = memory_lost;
+	return loop_add(&daemon->loop, &daemon->memory_loss, fd);
+}
+
 static int daemon_init(struct daemon *daemon)
 {
 	daemon->listening.fd = -1;
@@ -115,7 +139,7 @@ static int daemon_init(struct daemon *daemon)
 	daemon->conn.vu = &daemon->device.vu;
 	daemon->conn.closed = conn_closed;
 	daemon->conn.watch.fd = -1;
-	if (loop_init(&daemon->loop) || watch_signals(daemon))
+	if (loop_init(&daemon->loop) || watch_signals(daemon) || watch_memory(daemon))
 		return -1;
 	return device_init(&daemon->device, &daemon->options, &daemon->loop);
 }
@@ -124,6 +148,7 @@ static void daemon_destroy(struct daemon *daemon)
 {
 	conn_close(&daemon->conn);
 	device_destroy(&daemon->device);
+	close_fd(&daemon->memory_loss.fd);
 	close_fd(&daemon->signals.fd);
 	loop_destroy(&daemon->loop);
 }

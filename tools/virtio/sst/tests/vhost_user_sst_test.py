@@ -2731,6 +2731,53 @@ def broken_event_ring():
         check(ask(fe, NOOP))
 
 
+# Hostile front-ends and guests
+
+
+def truncated(fe, access):
+    """Takes the guest's memory away: only this front-end is the worse for it."""
+    os.ftruncate(fe.memfd, 0)
+    access(fe)
+    equal(fe.sock.recv(1), b"", "connection after the end of memory")
+    fe.backend.logged("guest memory was taken away; the connection is closed")
+    # fe.mem cannot be touched any more
+    with FrontEnd(fe.backend.path) as other:
+        other.setup()
+        check(ask(other, READ, memory(0, 8)), result=8)
+
+
+@test
+def memory_file_truncated():
+    for args in ((), ("--poll", "0"), ("--latency", "1000")):
+        with Device(*args) as fe:
+            truncated(fe, lambda fe: fe.rings[0].kick())
+
+
+@test
+def memory_file_truncated_with_events():
+    with Device("--events", "50") as fe:
+        truncated(fe, lambda fe: None)
+
+
+@test
+def memory_file_truncated_before_a_ring_starts():
+    with Device() as fe:
+        ring = fe.rings[0]
+        fe.enable(0, False)
+        truncated(fe, lambda fe: fe.send(SET_VRING_ENABLE, struct.pack("=II", ring.index, 1),
+                                         flags=1))
+
+
+@test
+def memory_file_truncated_with_answers_pending():
+    with Device("--latency", "100000") as fe:
+        for _ in range(10):
+            fe.submit(request(ECHO, 7, 9))
+        fe.rings[0].kick()
+        fe.rings[0].wait_taken()
+        truncated(fe, lambda fe: None)
+
+
 @test
 def random_descriptors():
     """Whatever a guest puts into its rings, the daemon lives on."""
