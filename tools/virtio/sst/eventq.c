@@ -91,8 +91,9 @@ static bool send_event(struct eventq *q)
 /* As many of those that are due as have a buffer, after a pause even more at once */
 void eventq_wake(struct eventq *q)
 {
-	if (silence_on(q->silence))
+	if (!q->ring || silence_on(q->silence))
 		return;
+	virtq_begin_turn(&q->ring->vq);
 	while (q->ring && q->due && !q->lost && send_event(q))
 		q->due--;
 	if (!q->ring)

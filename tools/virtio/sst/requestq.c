@@ -470,11 +470,19 @@ static void rest(struct requestq *q, bool any)
 		q->again = true;
 }
 
+static void begin_turn(struct requestq *q)
+{
+	virtq_begin_turn(&q->ring->vq);
+	if (q->responses.ring)
+		virtq_begin_turn(&q->responses.ring->vq);
+}
+
 /* Serves the ring, with one interrupt for all that was answered */
 static void serve(struct requestq *q)
 {
 	bool any;
 
+	begin_turn(q);
 	virtq_disable_kick(&q->ring->vq);
 	any = take_requests(q);
 	if (q->ring) {
@@ -490,6 +498,7 @@ void requestq_wake(struct requestq *q)
 	if (!q->ring || silence_on(q->silence))
 		return;
 	q->woken = false;
+	begin_turn(q);
 	responseq_pump(&q->responses);
 	complete_due(q);
 	if (q->ring)

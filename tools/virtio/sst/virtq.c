@@ -9,6 +9,7 @@
 #include <endian.h>
 #include <linux/virtio_ring.h>
 #include <stdlib.h>
+#include <sys/param.h>
 
 #include "virtq.h"
 
@@ -68,6 +69,11 @@ void virtq_start(struct virtq *vq)
 	vq->signalled = vq->used_idx;
 	vq->signalled_valid = false;
 	vq->error = NULL;
+}
+
+void virtq_begin_turn(struct virtq *vq)
+{
+	vq->turn = VIRTQ_TURN;
 }
 
 bool virtq_has_avail(const struct virtq *vq)
@@ -174,6 +180,8 @@ static bool chain_add(struct virtq *vq, const struct memtable *mt,
 
 	if (!desc->len)
 		return fail(vq, "empty descriptor");
+	if (nr == VIRTQ_MAX_PIECES)
+		return fail(vq, "chain has too many pieces");
 	if (!memtable_check(mt, desc->addr, desc->len))
 		return fail(vq, "buffer is outside of guest memory");
 	if (nr == chain->cap && !chain_grow(chain))
@@ -230,7 +238,7 @@ int virtq_pop(struct virtq *vq, const struct memtable *mt,
 			 vq->last_avail;
 	uint32_t slot = vq->last_avail & (vq->num - 1);
 
-	if (!ready)
+	if (!ready || !vq->turn)
 		return 0;
 	if (ready > vq->num) {
 		fail(vq, "index of the available ring out of range");
@@ -244,6 +252,7 @@ int virtq_pop(struct virtq *vq, const struct memtable *mt,
 	if (!chain_walk(vq, mt, chain))
 		return -1;
 	vq->last_avail++;
+	vq->turn -= MIN(vq->turn, chain->nr_out + chain->nr_in);
 	return 1;
 }
 

@@ -12,6 +12,12 @@
 /* Largest ring, and largest indirect table */
 #define VIRTQ_MAX_SIZE	32768
 
+/* Most pieces of a chain, as in QEMU: each of them costs time */
+#define VIRTQ_MAX_PIECES	1024
+
+/* Pieces after which others get their turn */
+#define VIRTQ_TURN	4096
+
 struct vring_desc;
 struct vring_avail;
 struct vring_used;
@@ -58,6 +64,7 @@ struct virtq_chain {
  * @signalled_valid: the driver was considered at all since the start
  * @event_idx: the driver knows the event index
  * @indirect: the driver may use indirect descriptors
+ * @turn: pieces that are left of this turn
  * @error: what is wrong, after a function has failed
  */
 struct virtq {
@@ -71,6 +78,7 @@ struct virtq {
 	bool signalled_valid;
 	bool event_idx;
 	bool indirect;
+	uint32_t turn;
 	const char *error;
 };
 
@@ -96,6 +104,12 @@ bool virtq_map(struct virtq *vq, const struct memtable *mt,
 /* Starts to use a mapped ring at the entry vq->last_avail */
 void virtq_start(struct virtq *vq);
 
+/*
+ * Begins a turn: virtq_pop() finds nothing any more when it has taken VIRTQ_TURN pieces, so
+ * that no guest can keep a thread from its other work
+ */
+void virtq_begin_turn(struct virtq *vq);
+
 /* Returns whether the driver has made a chain available */
 bool virtq_has_avail(const struct virtq *vq);
 
@@ -105,7 +119,7 @@ bool virtq_has_avail(const struct virtq *vq);
  * @mt: guest memory
  * @chain: filled in; every piece of it was checked against @mt
  *
- * Return: 1, 0 when there is none, or -1 when the ring is broken; vq->error
+ * Return: 1, 0 when there is none or the turn has ended, or -1 when the ring is broken; vq->error
  * tells why.
  */
 int virtq_pop(struct virtq *vq, const struct memtable *mt,

@@ -2779,6 +2779,114 @@ def memory_file_truncated_with_answers_pending():
 
 
 @test
+def faults_do_not_flood_the_log():
+    with Device() as fe:
+        data = struct.pack("=III", 99, 1, 0) * 1000
+        for _ in range(20):
+            fe.sock.sendall(data)
+        fe.alive()
+        for _ in range(2000):
+            fe.ask(request(NOOP)[:16])
+        lines = fe.backend.errors().count("\n")
+        assert lines < 100, f"{lines} lines in the log"
+
+
+@test
+def kicks_cost_nothing_after_the_guest():
+    """A front-end that kicks without end, in ways that never end, leaves nothing behind."""
+    EFD_SEMAPHORE = 1
+    with Device() as fe:
+        forever = os.eventfd(0, os.EFD_NONBLOCK | EFD_SEMAPHORE)
+        os.eventfd_write(forever, 1 << 62)
+        for ring in fe.rings:
+            fe.must(SET_VRING_KICK, struct.pack("=Q", ring.index), [forever])
+        fe.alive()
+        fe.must(SET_VRING_KICK, struct.pack("=Q", 1 | NO_FD))
+        fe.submit(request(NOOP))
+        fe.alive()
+        fe.sock.close()
+        with FrontEnd(fe.backend.path) as other:
+            other.alive()
+            before = cpu_time(fe)
+            time.sleep(1)
+            used = cpu_time(fe) - before
+            assert used < 0.2, f"{used} s of a processor in a second without work"
+        os.close(forever)
+
+
+def connect_in_the_end(path):
+    """Connects when there is room again among those that wait for their turn."""
+    end = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return FrontEnd(path)
+        except BlockingIOError:
+            assert time.monotonic() < end, "no room in time"
+            time.sleep(0.005)
+
+
+@test
+def many_connections():
+    with backend() as be:
+        files = os.listdir(f"/proc/{be.process.pid}/fd")
+        with FrontEnd(be.path) as fe:
+            fe.setup()
+            others = []
+            for _ in range(100):
+                other = socket.socket(socket.AF_UNIX)
+                other.setblocking(False)
+                # Most of them are refused
+                other.connect_ex(be.path)
+                others.append(other)
+            check(ask(fe, NOOP))
+            for other in others:
+                other.close()
+        with connect_in_the_end(be.path) as fe:
+            fe.setup()
+            check(ask(fe, NOOP))
+        with FrontEnd(be.path) as fe:
+            fe.alive()
+            equal(len(os.listdir(f"/proc/{be.process.pid}/fd")), len(files) + 1,
+                  "open files")
+
+
+def costly_chain(fe, ring, table):
+    """Makes an indirect table of 32768 pieces that each cover all regions."""
+    each = struct.pack("<QIHH", GUEST, MEMORY, F_NEXT, 0)
+    whole = b"".join(each[:14] + struct.pack("<H", i + 1) for i in range(32768))
+    fe.mem[table:table + len(whole)] = whole
+    fe.store16(table + 16 * 32767 + 12, 0)
+    for i in range(ring.num):
+        ring.set_desc(i, GUEST + table, len(whole), F_INDIRECT)
+        ring.expose(i, publish=False)
+
+
+@test
+def long_chains_do_not_keep_others_waiting():
+    """However long it takes to walk a guest's chains, messages are answered."""
+    for args in ((), ("--latency", "10000000"), ("--events", "1,1000")):
+        with backend(*args) as be, FrontEnd(be.path) as fe:
+            fe.init()
+            piece = MEMORY // 64
+            for i in range(64):
+                fe.must(ADD_MEM_REG, bytes(8) + fe.region(i * piece, piece), [fe.memfd])
+            fe.rings = [Ring(fe, i, 256) for i in range(3)]
+            for ring in fe.rings:
+                fe.set_ring(ring)
+                costly_chain(fe, ring, 0x100000)
+            start = time.monotonic()
+            for ring in fe.rings:
+                fe.enable(ring.index)
+                ring.publish()
+                ring.kick()
+            for _ in range(10):
+                time.sleep(0.02)
+                fe.alive()
+            took = time.monotonic() - start
+            assert took < 5, f"{took} s"
+
+
+@test
 def random_descriptors():
     """Whatever a guest puts into its rings, the daemon lives on."""
     seed = 12345
