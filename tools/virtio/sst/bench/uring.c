@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
@@ -204,6 +205,9 @@ static void prepare_command(struct uring *uring)
 	unsigned int index = uring->free[--uring->nr_free];
 	unsigned int first = index * uring->worker->options->vector;
 
+	/* The ring has an entry for each command that can be in flight */
+	if (!sqe)
+		abort();
 	memset(sqe, 0, 2 * sizeof(*sqe));
 	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, uring->worker->fd, NULL, 0, 0);
 	sqe->cmd_op = uring->slots ? fill_slot_command(uring, first, sqe->cmd) :

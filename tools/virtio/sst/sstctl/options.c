@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <linux/virtio_sst.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../parse.h"
@@ -170,13 +171,23 @@ static const struct option_type *find_option(int letter)
 	return NULL;
 }
 
+/* The same for one that is in option_types */
+static const struct option_type *known_option(int letter)
+{
+	const struct option_type *type = find_option(letter);
+
+	if (!type)
+		abort();
+	return type;
+}
+
 /* Enters the options of some letters into what getopt_long() takes */
 static void make_getopt(const char *letters, struct option *long_options, char *short_options)
 {
 	const struct option_type *type;
 
 	for (; *letters; letters++) {
-		type = find_option(*letters);
+		type = known_option(*letters);
 		*short_options++ = type->letter;
 		if (type->arg)
 			*short_options++ = ':';
@@ -205,7 +216,7 @@ fail_unparsed(int c, const char *letters, const char *word)
 		fail(EXIT_USAGE, "--%s takes no argument", type->name);
 	}
 	for (; *letters; letters++) {
-		type = find_option(*letters);
+		type = known_option(*letters);
 		used += (size_t)snprintf(list + used, sizeof(list) - used, " --%s%s%s",
 					 type->name, type->arg ? " " : "",
 					 type->arg ? type->arg : "");
@@ -240,7 +251,7 @@ int options_parse(struct options *options, const char *letters, int argc, char *
 	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		if (c == '?' || c == ':')
 			fail_unparsed(c, letters, argv[optind - 1]);
-		type = find_option(c);
+		type = known_option(c);
 		if (!type->set(options, optarg))
 			fail(EXIT_USAGE, "--%s %.80s: accepted is %s", type->name, optarg,
 			     type->accepted);
@@ -254,7 +265,7 @@ void options_help(const char *letters)
 	char left[64];
 
 	for (; *letters; letters++) {
-		type = find_option(*letters);
+		type = known_option(*letters);
 		snprintf(left, sizeof(left), "-%c, --%s%s%s", type->letter, type->name,
 			 type->arg ? " " : "", type->arg ? type->arg : "");
 		printf("  %-25s  %s\n", left, type->help);

@@ -1,0 +1,2 @@
+compute.o: examples/compute.c ../../../include/uapi/linux/virtio_sst.h
+../../../include/uapi/linux/virtio_sst.h:
