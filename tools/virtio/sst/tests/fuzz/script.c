@@ -657,8 +657,11 @@ void script_guest(struct script *s)
 	case 6 ... 11:
 		descriptors(s, ring);
 		break;
-	case 12 ... 15:
+	case 12 ... 14:
 		expose(s, ring, take8(&s->in));
+		break;
+	case 15:
+		expose(s, ring, take16(&s->in));
 		break;
 	case 16:
 		publish(s, ring, take16(&s->in));

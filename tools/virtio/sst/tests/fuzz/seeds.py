@@ -51,13 +51,15 @@ def expose(ring, head):
     return bytes([12 << 3 | ring, head])
 
 
-def guests():
-    """What guests do, good ones first."""
+def good_guests():
     types = b"".join(ask(slot, slot) for slot in range(16))
     posted = b"".join(post(1, slot) + post(2, slot) for slot in range(8))
     yield types + posted + run() + kick(1) + run(2) + SLEEP + run()
     yield posted + kick(1) + b"".join(ask(slot, slot, True) + run() for slot in range(16)) + SLEEP + run()
     yield types + run() + SLEEP + posted + run(1) + SLEEP + run()
+
+
+def bad_guests():
     request, response = bytes([REQUEST]), bytes([RESPONSE])
     page, cut, end, beyond = b"\x04", b"\xc0\x40", b"\xb0\x10\x00", b"\xe0\x10"
     for where in (page, cut, end, beyond):
@@ -72,6 +74,9 @@ def guests():
         descriptors(0, (F_INDIRECT, b"\x10", b"\x42")) + expose(0, 0) + run()
     yield descriptors(0, (F_INDIRECT | F_NEXT, b"\x10", b"\x42")) + expose(0, 0) + run()
     yield expose(0, 255) + run() + expose(1, 255) + run(1) + expose(2, 255) + SLEEP + run(2)
+    for number in (b"\xff\xff", b"\x00\x80", b"\x00\x40"):
+        yield bytes([15 << 3]) + number + run()
+        yield descriptors(0, (F_NEXT | 8, page, request + number)) + expose(0, 0) + run()
     yield bytes([16 << 3]) + b"\xff\x7f" + run()
     # While it is read: indices, and what a descriptor says
     for place in (b"\x88\x01", b"\x80\x04", b"\x80\x06"):
@@ -104,6 +109,13 @@ def front_ends():
         yield setup + b"".join(message(type_, b"\x00", files=[0x81, kind]) for type_ in (12, 13, 14)) + \
             ask_in_messages()
         yield message(5, b"\x01\xb0", files=[0x81, kind]) + message(37, b"\x80", files=[0x81, kind])
+    # Rings that end outside of memory, or of a region of two
+    for end in (b"\xb0\x10\x00", b"\xb0\x40\x00", b"\xc0\x5d"):
+        for parts in ((end, b"\x90", b"\x88"), (b"\x80", end, b"\x88"), (b"\x80", b"\x90", end)):
+            for start in (setup, b"\xff\x0f"):
+                yield start + message(10, b"\x00\x00") + message(9, b"\x80" + b"".join(parts)) + \
+                    message(12, b"\x00") + message(18, b"\x00\x01") + \
+                    b"".join(b"\xc0" + step for step in (expose(0, 60), run(), ask(15, 1), run()))
     # Memory in slots, of which one goes
     slots = b"".join(message(37, bytes([0x30 | 4 * slot])) for slot in range(4))
     yield setup + message(5, b"\x00") + slots + b"".join(message(9, bytes([ring])) for ring in range(3)) + \
@@ -138,8 +150,10 @@ def inputs(name):
         return [line.replace(" ", "\n").encode() for line in command_lines()]
     if name == "messages":
         return [bytes([number % SETS]) + script for number, script in enumerate(front_ends())]
-    return [bytes([number, setup]) + script for setup in (0x0f, 0x57)
-            for number in range(SETS) for script in guests()]
+    good = [bytes([number, setup]) + script for setup in (0x0f, 0x57)
+            for number in range(SETS) for script in good_guests()]
+    return good + [bytes([number % SETS, 0x0f if number & 1 else 0x47]) + script
+                   for number, script in enumerate(bad_guests())]
 
 
 def main():

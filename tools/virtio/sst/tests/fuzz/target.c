@@ -20,6 +20,9 @@
 
 #define PAGE	4096u
 
+/* In front of and behind a region: more than any 16-bit number of descriptors takes */
+#define GUARD	(2u << 20)
+
 /* How often a loop may do something until it is said not to come to rest */
 #define MAX_STEPS	2000
 
@@ -64,13 +67,13 @@ void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off
 
 	if (!is_guest_memory(flags, fd))
 		return __real_mmap(addr, len, prot, flags, fd, offset);
-	base = __real_mmap(NULL, size + 2 * PAGE, PROT_NONE,
+	base = __real_mmap(NULL, size + 2 * GUARD, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
 		return MAP_FAILED;
-	map = __real_mmap(base + PAGE, len, prot, flags | MAP_FIXED, fd, offset);
+	map = __real_mmap(base + GUARD, len, prot, flags | MAP_FIXED, fd, offset);
 	if (map == MAP_FAILED)
-		__real_munmap(base, size + 2 * PAGE);
+		__real_munmap(base, size + 2 * GUARD);
 	else
 		ASAN_POISON_MEMORY_REGION(map + len, size - len);
 	return map;
@@ -84,7 +87,7 @@ int __wrap_munmap(void *addr, size_t len)
 		return __real_munmap(addr, len);
 	ASAN_UNPOISON_MEMORY_REGION(addr, PAGE);
 	ASAN_UNPOISON_MEMORY_REGION((uint8_t *)addr + size - PAGE, PAGE);
-	return __real_munmap((uint8_t *)addr - PAGE, size + 2 * PAGE);
+	return __real_munmap((uint8_t *)addr - GUARD, size + 2 * GUARD);
 }
 
 /* A region that does not begin with a page has something in front of it */
