@@ -33,7 +33,7 @@ fuzz() {
 		"$corpus" "$place/seeds-$name" >"$place/$name.log" 2>&1 && return
 	grep -E -A 20 'ERROR:|runtime error|SUMMARY:' "$place/$name.log"
 	echo "to replay it: make -C $top/tools/virtio/sst fuzzers, then"
-	printf '%s\n' "$fuzz_build/$name $out/back-end-$name-$seed-"*
+	echo "$fuzz_build/$name" "$out/back-end-$name-$seed-"*
 	return 1
 }
 

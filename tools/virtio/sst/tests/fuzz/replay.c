@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Runs inputs that were kept, without a fuzzer, and prints TAP: PROGRAM FILE... */
+/* Runs the inputs in a folder, without a fuzzer, and prints TAP: PROGRAM FOLDER */
 
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "input.h"
 
@@ -26,17 +29,34 @@ static void run(const char *path)
 	free(copy);
 }
 
+static int is_input(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+/* One test for all of them: it fails by not coming to its end */
 int main(int argc, char **argv)
 {
-	int i;
+	struct dirent **entry;
+	char path[PATH_MAX];
+	int nr, i;
 
-	printf("TAP version 13\n1..%d\n", argc - 1);
-	for (i = 1; i < argc; i++) {
+	if (argc != 2)
+		return 2;
+	nr = scandir(argv[1], &entry, is_input, alphasort);
+	printf("TAP version 13\n1..1\n");
+	for (i = 0; i < nr; i++) {
+		snprintf(path, sizeof(path), "%s/%s", argv[1], entry[i]->d_name);
+		free(entry[i]);
 		/* Said before, in case that it crashes */
-		fprintf(stderr, "%s\n", argv[i]);
-		run(argv[i]);
-		printf("ok %d - %s\n", i, argv[i]);
-		fflush(stdout);
+		fprintf(stderr, "%s\n", path);
+		run(path);
 	}
+	if (nr <= 0) {
+		perror(argv[1]);
+		return 1;
+	}
+	free(entry);
+	printf("ok 1 - %d inputs in %s\n", nr, argv[1]);
 	return 0;
 }

@@ -42,7 +42,7 @@
  * @kick: kicks of each ring
  * @restless: it polls, or something that it looks at is readable for ever
  * @memory_loss: what sigbus_open() returned
- * @lowest: the lowest number of a descriptor that was free at first
+ * @nr_files: descriptors that were open at first
  */
 struct target {
 	struct options options;
@@ -57,7 +57,7 @@ struct target {
 	int kick[MAX_RINGS];
 	bool restless;
 	int memory_loss;
-	int lowest;
+	unsigned int nr_files;
 };
 
 /* Starts the back-end with one of several sets of options, and connects to it */
