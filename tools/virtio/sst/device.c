@@ -83,7 +83,7 @@ static bool device_ring_start(struct vu_dev *vu, unsigned int index)
 	struct requestq *requests;
 
 	__atomic_add_fetch(&dev->running, 1, __ATOMIC_RELAXED);
-	dev->hostile.begun = true;
+	hostile_begin(&dev->hostile);
 	if (dev->hostile.vices)
 		plan_trouble(dev);
 	if (hostile_does(&dev->hostile, HOSTILE_REFUSAL))

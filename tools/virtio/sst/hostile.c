@@ -216,10 +216,6 @@ static void choose_mood(struct hostile *hostile)
 	}
 	hostile->honesty = (unsigned int)(20 + below(random, 76));
 	hostile->max_delay_ns = (1 + below(random, MAX_DELAY_MS)) * NSEC_PER_MSEC;
-	printf("vhost-user-sst: life %u: vices %#x, %u%% honest, delays up to %u ms\n",
-	       hostile->life, hostile->vices, hostile->honesty,
-	       (unsigned int)(hostile->max_delay_ns / NSEC_PER_MSEC));
-	fflush(stdout);
 }
 
 void hostile_init(struct hostile *hostile, const struct hostile_options *options)
@@ -228,6 +224,17 @@ void hostile_init(struct hostile *hostile, const struct hostile_options *options
 	hostile->life = options->life;
 	if (options->on)
 		choose_mood(hostile);
+}
+
+void hostile_begin(struct hostile *hostile)
+{
+	if (!hostile->options->on || hostile->begun)
+		return;
+	hostile->begun = true;
+	printf("vhost-user-sst: life %u: vices %#x, %u%% honest, delays up to %u ms\n",
+	       hostile->life, hostile->vices, hostile->honesty,
+	       (unsigned int)(hostile->max_delay_ns / NSEC_PER_MSEC));
+	fflush(stdout);
 }
 
 bool hostile_next_life(struct hostile *hostile)

@@ -87,6 +87,9 @@ struct hostile {
 /* Begins the first life; without the option, one that is good and does not end */
 void hostile_init(struct hostile *hostile, const struct hostile_options *options);
 
+/* A queue is being started: prints what the life is like, if it is the first one in it */
+void hostile_begin(struct hostile *hostile);
+
 /* Begins the next life if this one has had its time. Return: whether it did */
 bool hostile_next_life(struct hostile *hostile);
 

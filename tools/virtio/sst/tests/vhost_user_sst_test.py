@@ -823,6 +823,92 @@ def answer_that_breaks_the_queue():
         equal((used, length), (256, RESPONSE))
 
 
+@test
+def answer_that_ends_the_program():
+    with backend("--answer", "100=die") as b, FrontEnd(b.path) as fe:
+        fe.setup()
+        fe.submit(request(100))
+        fe.rings[0].kick()
+        equal(fe.sock.recv(1), b"")
+        equal(b.process.wait(TIMEOUT), 0, "exit status")
+
+
+# The hostile device
+
+
+@test
+def hostile_device_in_a_good_life():
+    with Device("--hostile", "1,16") as fe:
+        equal(struct.unpack("<IIQQ", fe.get_config())[1], 16, "device_id")
+        for i in range(200):
+            check(ask(fe, ECHO, bytes([i])))
+
+
+def hostile_life(seed, life):
+    """Watches answers for a while. Returns how many there were, or -1."""
+    with backend("--hostile", f"{seed},{life}") as b, FrontEnd(b.path) as fe:
+        equal(struct.unpack("<IIQQ", fe.get_config())[1], life, "device_id")
+        try:
+            fe.setup()
+        except AssertionError:
+            return -1
+        for _ in range(8):
+            fe.post()
+        fe.rings[1].kick()
+        fill_event_ring(fe, 8)
+        sent = {}
+        for i in range(64):
+            head, offset = fe.submit(request(ECHO, i + 1, i, bytes([i]) * 4080))
+            sent[head] = (i, offset)
+        fe.rings[0].kick()
+        returned_data = watch_returned(fe, sent)
+        for head, data in returned_data.items():
+            i, offset = sent[head]
+            equal(fe.mem[offset:offset + RESPONSE], data, "a returned buffer")
+            foreign = [byte for byte in data[32:]
+                       if byte not in (0xa5, i) and byte < 0xe0]
+            assert not foreign, f"another request's data: {foreign[:8]}"
+        return len(returned_data)
+
+
+def watch_returned(fe, sent):
+    """Returns what was in each buffer when it came back."""
+    seen = {}
+    ring = fe.rings[0]
+    end = time.monotonic() + 0.2
+    while time.monotonic() < end:
+        while ring.used_idx() != ring.seen:
+            ((head, _),) = ring.wait(1)
+            if head in sent and head not in seen:
+                _, offset = sent[head]
+                seen[head] = fe.mem[offset:offset + RESPONSE]
+        time.sleep(0.0005)
+    return seen
+
+
+@test
+def hostile_device_writes_to_no_returned_buffer():
+    answers = [hostile_life(seed, life) for seed in range(3)
+               for life in range(1, 8)]
+    assert sum(n > 0 for n in answers) > 10, answers
+
+
+@test
+def hostile_lives_are_counted():
+    with Device("--hostile", "3,8") as fe:
+        for life in range(8, 20):
+            fe.must(SET_FEATURES, struct.pack("=Q", fe.features))
+            equal(struct.unpack("<IIQQ", fe.get_config())[1], life + 1)
+            for ring in fe.rings:
+                ring.reset()
+            try:
+                for ring in fe.rings:
+                    fe.set_ring(ring)
+                    fe.enable(ring.index)
+            except AssertionError:
+                pass
+
+
 # Events
 
 

@@ -366,8 +366,8 @@ static unsigned char *slot_response(const struct worker *w, unsigned int index)
 }
 
 /* Everything that is not a payload of a slot in use */
-static void for_each_gap(struct worker *w, void (*fn)(struct worker *w, unsigned char *p,
-						       size_t n))
+static void visit_gaps(struct worker *w,
+		       void (*fn)(struct worker *w, unsigned char *p, size_t n))
 {
 	unsigned char *slot = w->slots;
 	unsigned int i;
@@ -412,7 +412,7 @@ static void set_up_slots(struct worker *w)
 	}
 	if (!all_bytes(w->slots, 0, w->setup.size))
 		complain(w, "new slots are not empty", 0);
-	for_each_gap(w, set_canary);
+	visit_gaps(w, set_canary);
 }
 
 static void check_slot(struct worker *w, const struct sst_slot_response *from,
@@ -467,7 +467,7 @@ static void transact_slots(struct worker *w, unsigned int n)
 		lose(w, first + ret, n - ret);
 	for (i = 0; i < ret; i++)
 		check_slot(w, &response[i], request[i].index, first + i);
-	for_each_gap(w, check_canary);
+	visit_gaps(w, check_canary);
 }
 
 /* io_uring */
@@ -655,7 +655,7 @@ static void settle(struct worker *w)
 static void close_file(struct worker *w)
 {
 	if (w->slots) {
-		for_each_gap(w, check_canary);
+		visit_gaps(w, check_canary);
 		munmap(w->slots, w->setup.size);
 	}
 	if (w->events >= 0)
@@ -723,7 +723,6 @@ static void work(struct worker *w, int orders, int reports)
  * @orders: where they read what to do
  * @reports: where they say that it is done
  * @virtio: name of the virtio device
- * @reset_after: a write to it was possible
  */
 struct control {
 	struct shared *shared;
@@ -903,7 +902,7 @@ static int die(struct control *c)
 	fd = sst_open(O_RDWR);
 	count(c->shared, COUNT_DEATHS, 1);
 	if (fd < 0 || sst_send(fd, TYPE_DIE, 0))
-		complain_of(c->shared, "cannot have the device die", errno);
+		complain_of(c->shared, "the device cannot be ended", errno);
 	ret = await_workers(c);
 	if (!ret && (fd < 0 || !(sst_poll(fd, 0, STUCK_MS) & POLLHUP)))
 		complain_of(c->shared, "no POLLHUP after a death", fd);
