@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 
 #include "conn.h"
 #include "device.h"
@@ -61,10 +62,39 @@ static void wait_for_client(struct daemon *daemon)
 	loop_stop(&daemon->loop);
 }
 
+static void ignore_signal(int number)
+{
+	(void)number;
+}
+
+/*
+ * Lets each call that blocks end, sooner or later, with EINTR. None should block, but a
+ * front-end can change the flags of the files that it has sent.
+ */
+static int interrupt_calls(void)
+{
+	/* Without SA_RESTART */
+	const struct sigaction action = { .sa_handler = ignore_signal };
+
+	return sigaction(WORKER_SIGNAL, &action, NULL);
+}
+
+/* The main thread has nobody else to interrupt it; 0: not any more */
+static void interrupt_every(time_t seconds)
+{
+	const struct itimerval timer = {
+		.it_interval.tv_sec = seconds,
+		.it_value.tv_sec = seconds,
+	};
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static void conn_closed(struct conn *conn)
 {
 	struct daemon *daemon = container_of(conn, struct daemon, conn);
 
+	interrupt_every(0);
 	log_debug("front-end disconnected");
 	device_reset(&daemon->device);
 	/* What the next one shares is not lost */
@@ -84,6 +114,7 @@ static void listening_ready(struct watch *watch)
 		close(fd);
 		return;
 	}
+	interrupt_every(1);
 	log_debug("front-end connected");
 	loop_remove(&daemon->loop, watch);
 }
@@ -104,7 +135,7 @@ static int watch_signals(struct daemon *daemon)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
+	if (sigprocmask(SIG_BLOCK, &set, NULL) || interrupt_calls())
 		return -1;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)

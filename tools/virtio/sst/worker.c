@@ -11,6 +11,9 @@
 #include "util.h"
 #include "worker.h"
 
+/* How long a worker may take to pause until it is interrupted */
+#define PATIENCE_NS	(200 * NSEC_PER_MSEC)
+
 static void pause_here(struct worker *worker)
 {
 	pthread_mutex_lock(&worker->lock);
@@ -85,11 +88,23 @@ void worker_pause(struct worker *worker)
 	pthread_mutex_unlock(&worker->lock);
 }
 
+static bool wait_changed(struct worker *worker, uint64_t ns)
+{
+	uint64_t end = now_ns() + ns;
+	const struct timespec time = {
+		.tv_sec = (time_t)(end / NSEC_PER_SEC),
+		.tv_nsec = (long)(end % NSEC_PER_SEC),
+	};
+
+	return !pthread_cond_clockwait(&worker->changed, &worker->lock, CLOCK_MONOTONIC, &time);
+}
+
 void worker_wait_paused(struct worker *worker)
 {
 	pthread_mutex_lock(&worker->lock);
 	while (!worker->paused)
-		pthread_cond_wait(&worker->changed, &worker->lock);
+		if (!wait_changed(worker, PATIENCE_NS) && !worker->paused)
+			pthread_kill(worker->thread, WORKER_SIGNAL);
 	pthread_mutex_unlock(&worker->lock);
 }
 

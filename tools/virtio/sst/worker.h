@@ -11,6 +11,7 @@
 #define SST_WORKER_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #include "loop.h"
@@ -41,9 +42,13 @@ int worker_start(struct worker *worker);
 /* Ends the thread */
 void worker_stop(struct worker *worker);
 
+/* Interrupts calls that block; it has a handler that does nothing */
+#define WORKER_SIGNAL	SIGALRM
+
 /*
  * Asks for a pause, and waits until it has begun: two functions, so that many
- * workers can be asked before the first one is waited for
+ * workers can be asked before the first one is waited for. One that does not pause soon gets
+ * WORKER_SIGNAL: a front-end may have made a descriptor block.
  */
 void worker_pause(struct worker *worker);
 void worker_wait_paused(struct worker *worker);

@@ -8,6 +8,7 @@ Prints TAP. With WORD, runs only the tests whose name contains it.
 import functools
 import os
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -2898,6 +2899,66 @@ def kicks_cost_nothing_after_the_guest():
             used = cpu_time(fe) - before
             assert used < 0.2, f"{used} s of a processor in a second without work"
         os.close(forever)
+
+
+@test
+def interrupt_file_that_is_made_to_block():
+    """A file's flags are the front-end's as well: what it does holds nobody else up."""
+    for args, index in (((), 0), (("--events", "20"), 2)):
+        with Device(*args, features=VERSION_1) as fe:
+            full = os.eventfd((1 << 32) - 1, os.EFD_NONBLOCK)
+            os.eventfd_write(full, (1 << 64) - 1 - (1 << 32))
+            fe.must(SET_VRING_CALL, struct.pack("=Q", index), [full])
+            os.set_blocking(full, True)
+            if index:
+                fill_event_ring(fe, 4)
+            else:
+                fe.submit(request(NOOP))
+            fe.rings[index].kick()
+            fe.rings[index].wait(1)
+            time.sleep(0.1)
+            fe.sock.close()
+            with FrontEnd(fe.backend.path) as other:
+                other.setup()
+                check(ask(other, NOOP))
+            os.close(full)
+
+
+@test
+def error_file_that_is_made_to_block():
+    with Device() as fe:
+        full = os.eventfd((1 << 32) - 1, os.EFD_NONBLOCK)
+        os.eventfd_write(full, (1 << 64) - 1 - (1 << 32))
+        fe.must(SET_VRING_ERR, struct.pack("=Q", 0), [full])
+        os.set_blocking(full, True)
+        # The thread that takes the messages tells of this
+        fe.ack(REM_MEM_REG, bytes(8) + fe.region())
+        fe.sock.close()
+        with FrontEnd(fe.backend.path) as other:
+            other.setup()
+            check(ask(other, NOOP))
+        os.close(full)
+
+
+@test
+def bus_error_that_is_not_of_guest_memory():
+    be = backend()
+    for _ in range(2):
+        be.process.send_signal(signal.SIGBUS)
+        time.sleep(0.1)
+    assert be.process.wait(TIMEOUT) != 0
+    be.__exit__(ValueError, None, None)
+
+
+@test
+def too_many_files_in_parts():
+    with backend() as be, FrontEnd(be.path) as fe:
+        data = struct.pack("=III", SET_MEM_TABLE, 1, 8) + bytes(8)
+        for part in (data[:12], data[12:]):
+            socket.send_fds(fe.sock, [part], [fe.memfd] * 5)
+            time.sleep(0.05)
+        equal(fe.sock.recv(1), b"", "connection after too many files")
+        be.logged("message with too many files")
 
 
 def connect_in_the_end(path):
