@@ -45,7 +45,7 @@ static const char *region_check(const struct memtable *mt,
 /*
  * Finds out what the offset of a mapping of the file must be a multiple of: its
  * block size is the huge page size on hugetlbfs. A region beyond the end of
- * its file is refused, since touching it would be fatal.
+ * its file is refused, since it cannot be touched.
  */
 static const char *file_check(int fd, uint64_t offset, uint64_t size,
 			      uint64_t *align)
@@ -67,7 +67,7 @@ const char *memtable_add(struct memtable *mt, const struct mem_region *region,
 			 int fd, uint64_t offset)
 {
 	struct mem_region *new = &mt->region[mt->nr];
-	uint64_t align, skip;
+	uint64_t align, skip, map_size;
 	const char *error;
 	void *map;
 
@@ -78,14 +78,16 @@ const char *memtable_add(struct memtable *mt, const struct mem_region *region,
 		return error;
 
 	skip = offset & (align - 1);
-	map = mmap(NULL, region->size + skip, PROT_READ | PROT_WRITE,
+	/* Whole huge pages, as munmap() insists on them */
+	map_size = (region->size + skip + align - 1) & ~(align - 1);
+	map = mmap(NULL, map_size, PROT_READ | PROT_WRITE,
 		   MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - skip));
 	if (map == MAP_FAILED)
 		return "memory region cannot be mapped";
 
 	*new = *region;
 	new->map = map;
-	new->map_size = region->size + skip;
+	new->map_size = map_size;
 	new->host = (uint8_t *)map + skip;
 	mt->nr++;
 	return NULL;

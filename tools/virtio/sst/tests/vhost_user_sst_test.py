@@ -2961,6 +2961,36 @@ def too_many_files_in_parts():
         be.logged("message with too many files")
 
 
+@test
+def huge_pages_without_any():
+    """A file of huge pages, of which there may be none: it is unmapped whatever its part."""
+    with backend() as be:
+        with FrontEnd(be.path) as fe:
+            fe.init()
+            huge = os.memfd_create("huge", os.MFD_HUGETLB)
+            os.ftruncate(huge, 1 << 21)
+            fe.must(ADD_MEM_REG, bytes(8) + fe.region(0, 0x5000), [huge])
+            assert fe.state(SET_VRING_NUM, 0, 256)
+            ring = Ring(fe, 0, 256)
+            fe.must(SET_VRING_ADDR, fe.addr(ring))
+            with open(f"/proc/{be.process.pid}/maps") as file:
+                assert "memfd:huge" in file.read()
+            fe.must(REM_MEM_REG, bytes(8) + fe.region(0, 0x5000))
+            with open(f"/proc/{be.process.pid}/maps") as file:
+                assert "memfd:huge" not in file.read(), "not unmapped"
+            fe.must(ADD_MEM_REG, bytes(8) + fe.region(0, 0x5000), [huge])
+            os.ftruncate(huge, 0)
+            fe.must(SET_VRING_ADDR, fe.addr(ring))
+            fe.send(SET_VRING_KICK, struct.pack("=Q", 0), [ring.kick_fd])
+            fe.send(SET_VRING_ENABLE, struct.pack("=II", 0, 1))
+            be.logged("guest memory was taken away; the connection is closed")
+            ring.close()
+            os.close(huge)
+        with FrontEnd(be.path) as fe:
+            fe.setup()
+            check(ask(fe, NOOP))
+
+
 def connect_in_the_end(path):
     """Connects when there is room again among those that wait for their turn."""
     end = time.monotonic() + TIMEOUT

@@ -78,8 +78,6 @@ void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off
 	map = __real_mmap(base + GUARD, len, prot, flags | MAP_FIXED, fd, offset);
 	if (map == MAP_FAILED)
 		__real_munmap(base, size + 2 * GUARD);
-	else
-		ASAN_POISON_MEMORY_REGION(map + len, size - len);
 	return map;
 }
 
@@ -94,16 +92,18 @@ int __wrap_munmap(void *addr, size_t len)
 	return __real_munmap((uint8_t *)addr - GUARD, size + 2 * GUARD);
 }
 
-/* A region that does not begin with a page has something in front of it */
+/* Regions that do not begin or end with a page have something in front of or behind them */
 static void guard_regions(struct target *t)
 {
 	unsigned int i;
 
 	for (i = 0; i < t->device.vu.mem.nr; i++) {
 		struct mem_region *region = &t->device.vu.mem.region[i];
+		size_t before = (size_t)(region->host - (uint8_t *)region->map);
 
-		ASAN_POISON_MEMORY_REGION(region->map, (size_t)(region->host -
-								(uint8_t *)region->map));
+		ASAN_POISON_MEMORY_REGION(region->map, before);
+		ASAN_POISON_MEMORY_REGION(region->host + region->size,
+					  region->map_size - before - region->size);
 	}
 }
 
