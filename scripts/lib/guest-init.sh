@@ -6,6 +6,8 @@
 #   up        the guest has come up
 #   status    the command's exit status
 #   kmemleak  what kmemleak found, where the kernel has it
+#   gcov      the compiler's notes, if the modules were built for gcov, to which its
+#             counters are added
 # A script that reads this file has the function power_off, which ends the guest.
 
 export PATH=$PATH:/usr/sbin:/sbin
@@ -73,6 +75,17 @@ check_leaks() {
 	cat /sys/kernel/debug/kmemleak >"$SST_RUN/kmemleak"
 }
 
+# Adds gcov's counters to the notes of the compiler. The kernel has them under the path
+# that the build had, and keeps them when a module is unloaded.
+save_gcov() {
+	local notes counters
+	find "$SST_RUN/gcov" -name '*.gcno' | while read -r notes; do
+		counters=${notes%.gcno}.gcda
+		[ ! -e "/sys/kernel/debug/gcov${counters#"$SST_RUN/gcov"}" ] ||
+			cat "/sys/kernel/debug/gcov${counters#"$SST_RUN/gcov"}" >"$counters"
+	done
+}
+
 # Carries out the orders, the command's output going to the devices $1 and $2,
 # and ends the guest.
 carry_out() {
@@ -88,6 +101,7 @@ carry_out() {
 	[ ! -e /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak
 	[ -z "$load_module" ] || load_module 2>/dev/kmsg
 	run_command "$1" "$2"
+	[ ! -e "$SST_RUN/gcov" ] || save_gcov
 	[ ! -e /sys/kernel/debug/kmemleak ] || check_leaks
 	power_off
 }

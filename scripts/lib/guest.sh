@@ -33,7 +33,7 @@ report_pattern+='|DEBUG_LOCKS_WARN_ON|general protection'
 allowed_pattern='^$'
 
 cpus=2 mem=512M pin='' virtio_id=4162 load_module=yes module_args='' timeout=300 log=''
-built_module='' instrument='' backends=() backend_needs='' floor='' guest_options=() sockets=() jobs=() build='' building='' output=''
+built_module='' instrument='' gcov='' backends=() backend_needs='' floor='' guest_options=() sockets=() jobs=() build='' building='' output=''
 own_flags='' own_options=''
 readonly common_options='--cpus --mem --backend --socket --guest-option --virtio-id --module-args --timeout --log'
 readonly with_script='setpriv --pdeathsig KILL --'
@@ -154,7 +154,21 @@ build_module() {
 		module_sources "$top" | (cd "$top" && xargs -0 cp -p --parents -t "$work")
 		make_modules "$work" >&2 || die "the module does not build"
 		find "$work" -name '*.ko' -exec cp {} "$run/modules" \;
+		[ -z "$gcov" ] || take_gcov_notes "$work"
 	) 9>"$build/lock-module"
+}
+
+# Puts the compiler's notes of the build $1 where the guest is to put gcov's counters:
+# gcov wants them side by side. The path is the one that the module has in it.
+take_gcov_notes() {
+	mkdir "$run/gcov"
+	(cd / && find "$1" -name '*.gcno' -exec cp --parents -t "$run/gcov" {} +)
+}
+
+# Keeps what gcov has counted where the caller wants it.
+keep_gcov() {
+	mkdir -p "$gcov"
+	mv "$run/gcov" "$gcov/${run##*.}"
 }
 
 # Starts a back-end with the arguments $2 on the socket $1.
@@ -304,6 +318,7 @@ run_in_guest() {
 	write_orders
 	boot
 	gather_log
+	[ -z "$gcov" ] || keep_gcov
 	judge
 	keep_log
 	exit "$status"
