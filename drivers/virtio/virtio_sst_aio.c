@@ -317,10 +317,12 @@ static struct sst_aio *sst_aio_get(struct sst_file *file)
 	INIT_WORK(&aio->work, sst_aio_work);
 
 	other = cmpxchg(&file->aio, NULL, aio);
-	if (other)
+	if (other) {
 		kfree(aio);
+		return other;
+	}
 
-	return other ?: aio;
+	return aio;
 }
 
 static ssize_t sst_aio_submit(struct sst_aio *aio, struct sst_aio_queue *queue,
