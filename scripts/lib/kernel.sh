@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Fetches, patches, configures and builds User Mode Linux kernels, and keeps
-# them in the cache.
+# Fetches, patches, configures and builds kernels, of User Mode Linux and for QEMU's
+# machines, and keeps them in the cache.
 #
 # $cache/source/KERNEL_VERSION_PATCHES          a kernel's patched source
 # $cache/build/KERNEL-VARIANT_KEY               a kernel, built from it
@@ -143,18 +143,28 @@ kernel_source() {
 	echo "$tree"
 }
 
+# Prints the architecture that variant $1 is for.
+variant_arch() {
+	case $1 in
+	kcsan | rt) echo x86_64 ;;
+	*) echo um ;;
+	esac
+}
+
 # Prints the configuration that variant $2 of kernel $1 asks for, sorted. Of options that
 # are there twice, the last one counts.
 config_fragment() {
 	local part parts=
 	case $2 in
+	kcsan | rt) parts="x86_64 $2" ;;
 	kasan) parts="kasan $([ "$1" != 7.3 ] || echo attack)" ;;
 	lockdep) parts='kasan lockdep' ;;
 	bench) parts='bench single' ;;
 	bench-smp) parts=bench ;;
 	bench-locks) parts='bench locks' ;;
 	esac
-	for part in common "$1" $parts; do
+	[ "$(variant_arch "$2")" != um ] || parts="uml $1 $parts"
+	for part in common $parts; do
 		! [ -e "$kernel_configs/$part.config" ] || grep '^CONFIG_' "$kernel_configs/$part.config"
 	done | awk -F = '{ line[$1] = $0 } END { for (option in line) print line[option] }' | sort
 }
@@ -172,24 +182,39 @@ check_config() {
 	[ -z "$wrong" ] || die "the kernel's configuration does not take:$wrong"
 }
 
-# Runs make for User Mode Linux, free of a calling make's settings.
-uml_make() {
+# Runs the kernel's make, free of a calling make's settings.
+kernel_make() {
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CROSS_COMPILE -u LLVM \
-		make -j"$(nproc)" ARCH=um "$@"
+		make -j"$(nproc)" "$@"
 }
 
-# Configures and builds the source $1 with the fragment $2 in the folder $3.
+# Runs it for User Mode Linux.
+uml_make() {
+	kernel_make ARCH=um "$@"
+}
+
+# Configures and builds the source $1 with the fragment $2 in the folder $3, for the
+# architecture $4. Of what KCSAN can look at, the kernel itself is nothing.
 build_kernel() {
 	rm -rf "$3"
 	mkdir "$3"
 	printf '%s\n' "$2" >"$3/fragment"
-	uml_make -C "$1" O="$3" KCONFIG_ALLCONFIG="$3/fragment" allnoconfig >"$3/log" 2>&1 ||
+	kernel_make ARCH="$4" -C "$1" O="$3" KCONFIG_ALLCONFIG="$3/fragment" allnoconfig >"$3/log" 2>&1 ||
 		die "configuring failed, see $3/log"
 	check_config "$3"
-	uml_make -C "$1" O="$3" all >>"$3/log" 2>&1 ||
+	kernel_make ARCH="$4" -C "$1" O="$3" KCSAN_SANITIZE=n all >>"$3/log" 2>&1 ||
 		die "building failed, see $3/log: $(grep -m 1 -iE 'error|not found' "$3/log")"
 	rm -f "$3/vmlinux.o" "$3/vmlinux.unstripped"
+	[ "$4" = um ] || take_image "$3"
 	touch "$3/complete"
+}
+
+# Puts what of the build $1 a machine boots from into a folder, as debian.sh does it with
+# Debian's kernels. It boots without modules.
+take_image() {
+	mkdir "$1/boot"
+	mv "$1/arch/x86/boot/bzImage" "$1/boot/vmlinuz"
+	touch "$1/boot/modules"
 }
 
 # Prints the folder of kernel $1 built as variant $2, built if need be.
@@ -197,13 +222,14 @@ kernel_build() {
 	local tree fragment build
 	tree=$(kernel_source "$1")
 	fragment=$(config_fragment "$1" "$2")
+	[ "$(variant_arch "$2")" = um ] || need_packages libelf-dev
 	build=$cache/build/$1-$2_$({ echo "$tree $fragment"; gcc --version; } | short_hash)
 	mkdir -p "$cache/build"
 	(
 		flock 9
 		if [ ! -e "$build/complete" ]; then
-			say "building User Mode Linux ${tree##*/}, variant $2 (some minutes)"
-			build_kernel "$tree" "$fragment" "$build"
+			say "building Linux ${tree##*/} for $(variant_arch "$2"), variant $2 (some minutes)"
+			build_kernel "$tree" "$fragment" "$build" "$(variant_arch "$2")"
 			prune_cache "$cache/build/$1-$2" "$build"
 		fi
 	) 9>"$cache/build/lock-$1-$2"
