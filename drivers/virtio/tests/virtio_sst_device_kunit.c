@@ -1588,6 +1588,51 @@ static void sst_test_surprise_removal(struct kunit *test)
 	sst_fake_expect_gone(test, fake);
 }
 
+/* A device of a machine that is shut down does nothing any more, and is not restarted. */
+static void sst_test_shutdown(struct kunit *test)
+{
+	struct sst_fake *fake = sst_fake_plug(test);
+	struct device *dev = &sst_fake_device(fake)->dev;
+	unsigned long glance = msecs_to_jiffies(SST_FAKE_GLANCE_MS);
+
+	KUNIT_ASSERT_TRUE(test, sst_fake_await_ready(fake));
+	KUNIT_EXPECT_EQ(test, dev->class->shutdown_pre(dev), 0);
+	sst_fake_expect_gone(test, fake);
+	sst_fake_need_reset(fake);
+	KUNIT_EXPECT_EQ(test, wait_for_completion_timeout(&fake->ready, glance), 0);
+}
+
+#ifdef CONFIG_FAULT_INJECTION
+/*
+ * Let the first allocation of a probe fail, then the second, and so on, as far as the
+ * kernel's settings let allocations fail that may wait.
+ */
+static void sst_test_probe_without_memory(struct kunit *test)
+{
+	struct sst_fake *fake = sst_fake_plug(test);
+	struct device *dev = &fake->vdev.dev;
+	unsigned int left = 0, nth;
+	bool bound;
+
+	sst_fake_close(&fake->file);
+	sst_fake_close(&fake->blocking);
+	for (nth = 1; !left; nth++) {
+		device_release_driver(dev);
+		current->fail_nth = nth;
+		bound = device_attach(dev) > 0;
+		left = current->fail_nth;
+		current->fail_nth = 0;
+		/* What has failed may be something that it does without. */
+		KUNIT_EXPECT_TRUE(test, bound || !left);
+		KUNIT_EXPECT_EQ(test, sst_fake_bound(fake), bound);
+	}
+	fake->file = sst_fake_open(fake, O_NONBLOCK);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake->file);
+	sst_fake_expect_service(test, fake);
+	kunit_info(test, "%u places to fail", nth - 2);
+}
+#endif
+
 static struct kunit_case sst_device_test_cases[] = {
 	KUNIT_CASE(sst_test_service),
 	KUNIT_CASE(sst_test_kick_stops_clock),
@@ -1620,6 +1665,10 @@ static struct kunit_case sst_device_test_cases[] = {
 	KUNIT_CASE(sst_test_events_and_reset),
 	KUNIT_CASE(sst_test_events_restart_fails),
 	KUNIT_CASE(sst_test_surprise_removal),
+	KUNIT_CASE(sst_test_shutdown),
+#ifdef CONFIG_FAULT_INJECTION
+	KUNIT_CASE_SLOW(sst_test_probe_without_memory),
+#endif
 	{}
 };
 

@@ -361,6 +361,19 @@ TEST_F(reset, not_if_there_is_an_answer_in_between)
 	EXPECT_EQ(self->resets, sst_stat("resets"));
 }
 
+/* It is overdue already when the driver is allowed to do something about it. */
+TEST_F(reset, with_the_next_request_if_it_was_not_allowed_before)
+{
+	ASSERT_EQ(0, make_overdue(self->fd, self->info.queue_size));
+	EXPECT_EQ(self->resets, sst_stat("resets"));
+	ASSERT_EQ(0, sst_set_reset_after(1));
+	EXPECT_EQ(-EIO, sst_send(self->fd, SST_REQUEST_ECHO, 0));
+	EXPECT_EQ(self->resets + 1, sst_wait_stat("resets", self->resets + 1));
+	EXPECT_EQ(0, sst_stat("zombies"));
+	ASSERT_EQ(0, sst_set_timeout(5000));
+	EXPECT_EQ(0, round_trip(self->fd));
+}
+
 TEST_F(reset, not_because_of_the_short_time_out_of_a_file)
 {
 	unsigned int n = self->info.queue_size / 2 + 2;
