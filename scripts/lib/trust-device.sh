@@ -25,21 +25,29 @@ readonly hostile_guests=(
 	'--kernel 6.12 --kasan' '--kernel 6.1 --kasan'
 )
 
-# Runs programs on a hostile device for $1 seconds, in a guest with the options $2 and
-# with a device that has the options $3, from the seed $4. The first life of the device
+# Devices of a guest, each of which dies once
+readonly hostile_deaths=4
+
+# Runs programs on hostile devices for $1 seconds, in a guest with the options $2, from the
+# seed $4. One device has the options $3, the others are there to die. The first life of each
 # is a good one.
 hostile_guest() {
+	local backends=() i status=0
+	for ((i = 1; i < hostile_deaths; i++)); do
+		backends+=(--backend "--hostile $(($4 * hostile_deaths + i)),8 --answer 126=die")
+	done
 	# shellcheck disable=SC2086 # lists of words
-	guest $2 --timeout $((2 * $1 + 300)) --backend "--hostile $4,8 --answer 126=die $3" -- \
-		"$work/selftests/hostile" -t "$1" -r "$4" -d >"$place/output" 2>&1 ||
-		{ local status=$?; cat "$place/output"; return $status; }
+	guest $2 --timeout $((2 * $1 + 100)) --backend "--hostile $4,8 --answer 126=die $3" "${backends[@]}" -- \
+		"$work/selftests/hostile" -t "$1" -r "$4" -d $hostile_deaths >"$place/output" 2>&1 || status=$?
+	cat "$place/output"
+	return $status
 }
 
 # Prints the figures of the last guest: the programs', and the back-end's.
 hostile_figures() {
 	sed -n '/^# figure: /p' "$place/output"
-	sed -n 's/^backend-0: vhost-user-sst: hostile: \([0-9]*\) \(.*\)/# figure: \2 \1/p' "$work/guest-$suite.log"
-	awk '/^backend-0: vhost-user-sst: hostile: [0-9]+ (answers|wrong events)/ { n += $4 }
+	sed -n 's/^backend-[0-9]: vhost-user-sst: hostile: \([0-9]*\) \(.*\)/# figure: \2 \1/p' "$work/guest-$suite.log"
+	awk '/^backend-[0-9]: vhost-user-sst: hostile: [0-9]+ (answers|wrong events)/ { n += $4 }
 		END { print "# figure: hostile answers and events", n + 0 }' "$work/guest-$suite.log"
 }
 

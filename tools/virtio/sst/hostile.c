@@ -317,7 +317,7 @@ void hostile_events(struct hostile *hostile, uint64_t *interval_ns, uint64_t *at
 {
 	if (!(hostile->vices & 1U << HOSTILE_EVENT))
 		return;
-	*interval_ns = (1 + below(&hostile->random, 20)) * NSEC_PER_MSEC;
+	*interval_ns = (1 + below(&hostile->random, 8)) * NSEC_PER_MSEC;
 	*at_once = one_in(&hostile->random, 4) ? 1 + below(&hostile->random, 300) : 1;
 }
 

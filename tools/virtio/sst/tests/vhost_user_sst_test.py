@@ -132,15 +132,18 @@ def wrong_arguments():
                          "1=queue:", "1=queue:first", "1=queue:1",
                          "1=chain-after", "1=chain-after:x", "1=keep-chain:",
                          "1=no-response:1", "1=repeat:2", "1=silence:",
-                         "1=silence:x", "1=silence:1000000001", "x" * 100],
+                         "1=silence:x", "1=silence:1000000001", "1=die:1",
+                         "x" * 100],
             "--response-queue": ["", "first", "After", "after,before", "1"],
+            "--hostile": ["", "x", "1,", "1,x", "-1", "1,4294967296",
+                          "18446744073709551616", "1,2,3"],
             }.items():
         for word in words:
             status, out, err = run("--socket", "s", option, word)
             equal((status, out), (2, ""), f"{option} {word}")
             equal(err.count("\n"), 1, f"lines for {option} {word}")
             if option == "--answer":
-                assert err.endswith("silence[:MS]\n"), err
+                assert err.endswith("silence[:MS], die\n"), err
     for args in (("--events", "1"), ("--response-queue", "after"),
                  ("--queues", "2")):
         status, _, err = run("--socket", "s", "--quirks", "existing", *args)

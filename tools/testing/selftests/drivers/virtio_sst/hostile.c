@@ -78,6 +78,8 @@ static const char *const count_names[COUNTS] = {
 
 /**
  * struct shared - what all processes see
+ * @path: the device's file
+ * @dying: it is to die
  * @life: number of the device's life
  * @good: the device behaves in it
  * @stop: processes make no more requests
@@ -86,6 +88,8 @@ static const char *const count_names[COUNTS] = {
  * @count: what was counted
  */
 struct shared {
+	char path[32];
+	bool dying;
 	unsigned int life;
 	bool good;
 	bool stop;
@@ -597,7 +601,7 @@ static void make_events(struct worker *w)
 /* Returns false if there is no device. */
 static bool open_file(struct worker *w)
 {
-	w->fd = open(sst_device(), O_RDWR | O_CLOEXEC | (below(w, 2) ? O_NONBLOCK : 0));
+	w->fd = open(w->shared->path, O_RDWR | O_CLOEXEC | (below(w, 2) ? O_NONBLOCK : 0));
 	if (w->fd < 0) {
 		if (errno != ENODEV && errno != ENXIO && errno != ENOENT)
 			complain(w, "open", errno);
@@ -648,7 +652,7 @@ static void settle(struct worker *w)
 		else
 			complain(w, "never ended", i);
 	}
-	if (w->gone && w->shared->good && !w->shared->count[COUNT_DEATHS])
+	if (w->gone && w->shared->good && !w->shared->dying)
 		complain(w, "a device that behaves went", 0);
 }
 
@@ -891,35 +895,83 @@ static int live(struct control *c)
 	return await_workers(c);
 }
 
-/* Have the device die under its users. Returns 0 or -1. */
+/* Ask the device to die. One in trouble may not get to that. Returns whether it did. */
+static bool kill_device(struct control *c)
+{
+	int fd = sst_open(O_RDWR);
+	bool died;
+
+	c->shared->dying = true;
+	died = fd >= 0 && !sst_send(fd, TYPE_DIE, 0) &&
+	       (sst_poll(fd, 0, c->shared->good ? STUCK_MS : 2000) & POLLHUP);
+	if (!died && c->shared->good)
+		complain_of(c->shared, "the device cannot be ended", errno);
+	if (fd >= 0)
+		close(fd);
+	count(c->shared, COUNT_DEATHS, died);
+	return died;
+}
+
+/* Have the device die under its users. Returns 0, or -1 as live(). */
 static int die(struct control *c)
 {
-	int ret, fd;
+	bool died;
+	int ret;
 
 	begin_life(c);
 	start_workers(c);
 	sleep_ms(next_random(&c->random) % 50);
-	fd = sst_open(O_RDWR);
-	count(c->shared, COUNT_DEATHS, 1);
-	if (fd < 0 || sst_send(fd, TYPE_DIE, 0))
-		complain_of(c->shared, "the device cannot be ended", errno);
+	died = kill_device(c);
+	__atomic_store_n(&c->shared->stop, true, __ATOMIC_SEQ_CST);
 	ret = await_workers(c);
-	if (!ret && (fd < 0 || !(sst_poll(fd, 0, STUCK_MS) & POLLHUP)))
-		complain_of(c->shared, "no POLLHUP after a death", fd);
-	close(fd);
+	if (!died)
+		unbind_device(c);
+	c->shared->dying = false;
 	return ret;
 }
 
-static int live_for(struct control *c, unsigned int seconds, bool dies)
+/* Returns 0, or a negative error code. */
+static int use_device(struct control *c, unsigned int index)
+{
+	snprintf(c->shared->path, sizeof(c->shared->path), "/dev/sst%u", index);
+	setenv("SST_DEVICE", c->shared->path, 1);
+	return sst_virtio_name(c->virtio, sizeof(c->virtio));
+}
+
+/* Have a device die in any of the lives that are next. Returns 0 or -1. */
+static int die_some_time(struct control *c, unsigned int index)
+{
+	unsigned int lives = next_random(&c->random) % GOOD_LIFE;
+
+	if (use_device(c, index)) {
+		complain_of(c->shared, "no such device", index);
+		return -1;
+	}
+	do {
+		unbind_device(c);
+		if (bind_device(c))
+			return -1;
+	} while (lives--);
+	return die(c);
+}
+
+static int live_for(struct control *c, unsigned int seconds, unsigned int deaths)
 {
 	unsigned long long end = now_ms() + seconds * 1000ULL;
+	unsigned int i;
 
-	/* It dies in a life in which it can be asked to. */
-	while (now_ms() < end || (dies && (c->shared->life + 1) % GOOD_LIFE)) {
+	/* From the last one on, so that a device is bound again with the number it had */
+	for (i = deaths; i > 1; i--)
+		if (die_some_time(c, i - 1))
+			return -1;
+	if (use_device(c, 0))
+		return -1;
+	/* The first device dies in a life in which it can be asked to. */
+	while (now_ms() < end || (deaths && (c->shared->life + 1) % GOOD_LIFE)) {
 		if (live(c) || bind_device(c) || c->shared->errors)
 			return -1;
 	}
-	return dies ? die(c) : 0;
+	return deaths ? die(c) : 0;
 }
 
 static int set_up(struct control *c)
@@ -930,7 +982,7 @@ static int set_up(struct control *c)
 	if (s == MAP_FAILED || pipe(c->orders) || pipe(c->reports))
 		return -1;
 	c->shared = s;
-	return sst_virtio_name(c->virtio, sizeof(c->virtio));
+	return use_device(c, 0);
 }
 
 static int start_processes(struct control *c, unsigned int seed)
@@ -966,19 +1018,18 @@ static int print_results(const struct shared *shared)
 static int print_usage(void)
 {
 	fprintf(stderr,
-		"usage: hostile [-p PROCESSES] [-t SECONDS] [-r SEED] [-d]\n"
-		"-d: in the end the device dies, which needs the answer %u=die\n", TYPE_DIE);
+		"usage: hostile [-p PROCESSES] [-t SECONDS] [-r SEED] [-d DEVICES]\n"
+		"-d: so many devices die, which needs their answer %u=die\n", TYPE_DIE);
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int seconds = 10, seed = 1;
+	unsigned int seconds = 10, seed = 1, deaths = 0;
 	struct control c = { .workers = 6 };
-	bool dies = false;
 	int o;
 
-	while ((o = getopt(argc, argv, "p:t:r:d")) != -1) {
+	while ((o = getopt(argc, argv, "p:t:r:d:")) != -1) {
 		if (o == 'p')
 			c.workers = atoi(optarg);
 		else if (o == 't')
@@ -986,7 +1037,7 @@ int main(int argc, char **argv)
 		else if (o == 'r')
 			seed = atoi(optarg);
 		else if (o == 'd')
-			dies = true;
+			deaths = atoi(optarg);
 		else
 			return print_usage();
 	}
@@ -997,6 +1048,6 @@ int main(int argc, char **argv)
 		perror("hostile");
 		return 1;
 	}
-	live_for(&c, seconds, dies);
+	live_for(&c, seconds, deaths);
 	return print_results(c.shared);
 }
