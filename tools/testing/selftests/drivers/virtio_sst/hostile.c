@@ -203,7 +203,7 @@ static void refused(struct worker *w, const char *call, unsigned int first, unsi
 	if (error != EAGAIN && error != ENOBUFS && error != EBUSY && error != EIO &&
 	    error != ENOMEM)
 		complain(w, call, error);
-	else if (w->shared->good && error == EIO)
+	else if (w->shared->good && error == EIO && !w->shared->dying)
 		complain(w, "EIO from a device that behaves", first);
 	/* There is no use in asking a device in trouble too often. */
 	if (error == EIO)
@@ -241,7 +241,7 @@ static void check_driver_response(struct worker *w, const struct sst_response *r
 		complain(w, "odd status of a response of the driver", status);
 	if (!slot && (resp->result || !all_bytes(resp->payload, 0, SST_PAYLOAD_SIZE)))
 		complain(w, "the driver's response has a payload", status);
-	if (w->shared->good)
+	if (w->shared->good && !w->shared->dying)
 		complain(w, "a device that behaves did not answer", status);
 }
 
