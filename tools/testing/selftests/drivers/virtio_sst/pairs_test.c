@@ -197,6 +197,29 @@ TEST_F(any, statistics_add_up)
 	EXPECT_TRUE(sst_stats_balance());
 }
 
+/* A request_id tells a request from all others, whichever pair these went to. */
+TEST_F(any, request_ids_differ)
+{
+	struct sst_response resp;
+	unsigned int i, k;
+	uint64_t id[16];
+	int fd;
+
+	/* All pairs count from the start. */
+	ASSERT_EQ(0, sst_rebind());
+	fd = sst_open(O_RDWR);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 16; i++) {
+		ASSERT_EQ(0, send_on(i % cpus(), fd, SST_REQUEST_NOOP, i));
+		ASSERT_EQ(0, sst_receive(fd, &resp));
+		id[i] = le64toh(resp.request_id);
+		EXPECT_NE(0, id[i]);
+		for (k = 0; k < i; k++)
+			EXPECT_NE(id[k], id[i]);
+	}
+	close(fd);
+}
+
 /* Two pairs or more */
 
 FIXTURE(pairs)
