@@ -365,7 +365,8 @@ struct sst_inbox {
  * @occupied: slots that have a place: BUSY, AWAIT and ZOMBIE ones
  * @places: the places that these have, two each of shared ones
  * @nr_slots: slots in all; grows with what is in flight and what is unread
- * @generation: how often a slot was claimed
+ * @generation: number of the last claim of a slot: @index, and for each claim the number of
+ *	queues on top
  * @polled: number of requests in flight that are part of a polled op
  * @callback: the device is to interrupt when it has used a request
  * @kick_looks: who submitted the only requests in flight looks for their answers

@@ -498,7 +498,7 @@ static void sst_response_unmatched(struct sst_queue *q, u64 id,
 {
 	u64 generation = id >> SST_SLOT_INDEX_BITS;
 
-	if (generation && generation <= q->generation) {
+	if (generation > q->index && generation <= q->generation) {
 		sst_late(q, id, response, length, 0);
 		return;
 	}
@@ -1180,6 +1180,15 @@ static int sst_wait_limit(struct sst_file *file, unsigned int nr, unsigned int h
 	return ret ?: error;
 }
 
+/* No two requests of a device may have the same request_id: each queue has numbers of its own. */
+static u64 sst_next_generation(struct sst_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+	q->generation += q->sst->nr_queues;
+
+	return q->generation;
+}
+
 /*
  * Take FREE slots, @wanted at most and @least at least, as far as there are any and
  * the file may have them, which is told by @full. Returns their number, or an error.
@@ -1210,7 +1219,7 @@ static int sst_claim_free(struct sst_file *file, unsigned int wanted, unsigned i
 		list_add_tail(&slot->node, batch);
 		slot->state = SST_SLOT_FILLING;
 		slot->file = file;
-		slot->generation = ++q->generation;
+		slot->generation = sst_next_generation(q);
 		slot->op = NULL;
 		file->used++;
 		n++;
@@ -1282,7 +1291,7 @@ static int sst_count_filled(struct sst_file *file, unsigned int nr, struct list_
 	if (!ret) {
 		list_for_each_entry(slot, batch, node) {
 			slot->file = file;
-			slot->generation = ++q->generation;
+			slot->generation = sst_next_generation(q);
 			slot->op = NULL;
 			slot->chunk->nr_free--;
 		}
@@ -2296,6 +2305,7 @@ int sst_queue_init(struct sst_queue *q, struct sst_device *sst, unsigned int ind
 
 	q->sst = sst;
 	q->index = index;
+	q->generation = index;
 	q->stopped = true;
 	q->held = true;
 	spin_lock_init(&q->lock);
