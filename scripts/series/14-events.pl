@@ -11,8 +11,8 @@ edit($events, 'readers', sub { s{/\* Readers \*/\n.*}{}s });
 edit($events, 'giving to readers', sub { s{/\* Giving events to readers \*/\n.*?(?=/\* Receiving \*/\n)}{}s });
 edit($events, 'waking of readers', sub { s{^/\*\*\n \* sst_events_wake\(\) - .*?^\}\n\n?}{}ms });
 documented($events, 'struct sst_event_reader');
-edit($events, 'limit of readers', sub { s{^/\* Readers that were made[^\n]*\n#define[^\n]*\n\n/\* Events that are copied[^\n]*\n#define[^\n]*\n\n}{}m });
-lines($events, 'include <linux/(anon_inodes|file|fs|log2|mm|module|poll|slab|uaccess|uio)\.h>',
+edit($events, 'limit of readers', sub { s{^/\* Readers that were made[^\n]*\n#define[^\n]*\n\n/\* Readers of a device[^\n]*\n#define[^\n]*\n\n/\* Events that are copied[^\n]*\n#define[^\n]*\n\n}{}m });
+lines($events, 'include <linux/(anon_inodes|capability|cred|file|fs|log2|mm|module|poll|slab|uaccess|uidgid|uio)\.h>',
 	'\tINIT_LIST_HEAD\(&events->readers\);', '\tmutex_(init|unlock)\(&events->turn\);', '\tsst_events_give\(events, events->batch, n\);',
 	'\tunsigned int n = 0;',
 	' \* @resets: how often');
@@ -54,12 +54,8 @@ replace($events, "\tif (resets) {\n\t\tmutex_lock(&events->turn);\n\t\tsst_event
 replace($events, "Process context, may sleep. Takes and releases the locks of the event queue.",
 	"Process context$_. Takes and releases the lock of the event queue.") for '', ', may sleep';
 
-replace($core, "/* \@resets: how often the device has been started again with this time; 0 at first */\n", '');
-replace($core, 'sst_start(struct sst_device *sst, u64 resets)', 'sst_start(struct sst_device *sst)');
-replace($core, 'sst_events_open(&sst->events, resets);', 'sst_events_open(&sst->events);');
-replace($core, 'ret = sst_start(sst, 0);', 'ret = sst_start(sst);') for 1 .. 2;
-replace($core, "\t/* Nobody else changes it as long as the caller has \@run_lock. */\n\tret = sst_start(sst, sst->resets + 1);",
-	"\tret = sst_start(sst);");
+replace($core, "\t/* Who learns of the reset finds it counted. Nobody else changes \@resets meanwhile. */\n", '');
+replace($core, "sst_events_open(&sst->events, $_);", 'sst_events_open(&sst->events);') for 'sst->resets', '0';
 lines($core, 'totals->lost_events = ');
 replace($cdev, "\tcase SST_IOCTL_EVENT_FD:\n\t\treturn sst_event_fd(filp, argp);\n", '');
 lines($queue, '\tsst_events_wake\(&sst->events\);');
