@@ -89,7 +89,7 @@ replace($uapi, "SST_EVENT_F_* as the driver sets them; on the wire this word is 
 replace($uapi, ' * 24 bytes. Read from a descriptor made by SST_IOCTL_EVENT_FD.', ' * 24 bytes.');
 replace($uapi, "#define SST_ABI_VERSION\t\t5", "#define SST_ABI_VERSION\t\t4");
 
-rows($page, 'SST_IOCTL_EVENT_FD', 'Events kept for a', 'Descriptors for events');
+rows($page, 'SST_IOCTL_EVENT_FD', 'Events kept for a', 'Descriptors for events of', 'Descriptors for events');
 paragraphs($page, '``SST_IOCTL_EVENT_FD`` gives');
 replace($page, ' Those who read events are told by ``SST_EVENT_RESET``.', '');
 edit($page, 'section Events', sub {
