@@ -92,6 +92,10 @@ static void lie_about_id(const struct hostile *hostile, uint64_t *random, struct
 	make_up(hostile, random, answer);
 	answer->id = (enum answer_id)(ANSWER_ID_INVERTED + below(random, 4));
 	answer->way = (enum answer_way)(ANSWER_IN_CHAIN + below(random, 3));
+	/* On the response queue these belong to no request */
+	if (answer->way != ANSWER_IN_CHAIN &&
+	    (answer->id == ANSWER_ID_INVERTED || answer->id == ANSWER_ID_NEXT))
+		answer->fill = HOSTILE_FORBIDDEN;
 }
 
 static void use_queue(const struct hostile *hostile, uint64_t *random, struct answer *answer)

@@ -23,6 +23,9 @@
 /* What it makes up consists of bytes from this value on */
 #define HOSTILE_BYTE		0xe0
 
+/* Responses that no program may ever get consist of this byte */
+#define HOSTILE_FORBIDDEN	0xdf
+
 /**
  * struct hostile_options - what the option says
  * @on: the device is hostile

@@ -218,9 +218,9 @@ static void apply_id(struct requestq *q, enum answer_id id, struct sst_response 
 		resp->request_id = q->last_id;
 		break;
 	case ANSWER_ID_NEXT:
-		/* The number of the slot is in its lower half */
+		/* Of the same slot, whose number is in the lower half */
 		resp->request_id = htole64(le64toh(resp->request_id) +
-					   (UINT64_C(1) << 32));
+					   (UINT64_C(1) << 48));
 		break;
 	case ANSWER_ID_OWN:
 		break;

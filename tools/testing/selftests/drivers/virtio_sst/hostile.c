@@ -20,6 +20,7 @@
 
 #define GOOD_LIFE	8	/* the device behaves if its life is a multiple of this */
 #define MADE_UP		0xe0	/* the device makes up bytes from this one on */
+#define FORBIDDEN	0xdf	/* it puts this into what no program may get */
 #define TYPE_DIE	126	/* ends the device */
 
 #define MAX_WORKERS	32
@@ -610,7 +611,7 @@ static bool open_file(struct worker *w)
 	count(w->shared, COUNT_FILES, 1);
 	w->file++;
 	/* Of those that live at the same time, none has the same one. */
-	w->byte = 1 + __atomic_add_fetch(&w->shared->bytes, 1, __ATOMIC_SEQ_CST) % (MADE_UP - 1);
+	w->byte = 1 + __atomic_add_fetch(&w->shared->bytes, 1, __ATOMIC_SEQ_CST) % (FORBIDDEN - 1);
 	w->gone = false;
 	w->sent = 0;
 	w->open = 0;
