@@ -6,6 +6,9 @@
 # shellcheck disable=SC2154 # variables of scripts/trust
 
 readonly fuzzers="messages rings options"
+
+# Parts of five that each of them gets: the command line is soon known
+readonly -A fuzz_parts=([messages]=2 [rings]=2 [options]=1)
 readonly fuzz_build=$top/tools/virtio/sst/build-fuzz/fuzz
 
 # From this many seconds on, an attack goes on with what earlier ones have found. To run all of
@@ -48,11 +51,12 @@ fuzz_figures() {
 share_back_end=2
 
 attack_back-end() {
-	local name
+	local name part
 	build_fuzzers
 	start_tap
 	for name in $fuzzers; do
-		test_that "fuzzer $name, seed $seed" fuzz "$name" "$((seconds / 3))"
+		part=${fuzz_parts[$name]}
+		test_that "fuzzer $name, seed $seed" fuzz "$name" "$((seconds * part / 5))"
 		fuzz_figures "$name"
 	done
 	end_tap
