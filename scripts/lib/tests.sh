@@ -88,9 +88,12 @@ build_selftest() {
 		-I "$source/tools/testing/selftests" -I "$top/include/uapi"
 }
 
-# Runs a command in a guest: guest UML-RUN-OPTION... -- COMMAND...
+# Runs a command in a guest: guest UML-RUN-OPTION... -- COMMAND... If $gcov is a folder,
+# what gcov counts is added to it, of guests that can have that.
 guest() {
-	"$top/scripts/uml-run" --log "$work/guest-$suite.log" "$@"
+	local counted=()
+	[ -z "${gcov-}" ] || [[ " ${*%% -- *}" != *' --kasan '* || " $* " == *' --kernel '* ]] || counted=(--gcov "$gcov")
+	"$top/scripts/uml-run" --log "$work/guest-$suite.log" "${counted[@]}" "$@"
 }
 
 # Runs a command in a QEMU machine: machine QEMU-RUN-OPTION... -- COMMAND...
