@@ -225,7 +225,8 @@ kernel_build() {
 	[ "$(variant_arch "$2")" = um ] || need_packages libelf-dev
 	build=$cache/build/$1-$2_$({ echo "$tree $fragment"; gcc --version; } | short_hash)
 	mkdir -p "$cache/build"
-	(
+	# Who has a kernel does not wait for somebody who builds another one.
+	[ -e "$build/complete" ] || (
 		flock 9
 		if [ ! -e "$build/complete" ]; then
 			say "building Linux ${tree##*/} for $(variant_arch "$2"), variant $2 (some minutes)"
