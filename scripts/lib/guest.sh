@@ -16,7 +16,8 @@
 #                   not called if provide_kernel has set $built_module to the file
 #                   of a module that was built already
 #   start_guest     starts the guest with start(), its log going to $run/log and
-#                   the command's output to the pipes $run/stdout and $run/stderr
+#                   the command's output to the pipes $run/stdout and $run/stderr,
+#                   and sets $control to the socket through which it is controlled
 # and then calls run_in_guest.
 # shellcheck disable=SC2034 # some of the options' values are only the scripts'
 
@@ -33,9 +34,10 @@ report_pattern+='|DEBUG_LOCKS_WARN_ON|general protection'
 allowed_pattern='^$'
 
 cpus=2 mem=512M pin='' virtio_id=4162 load_module=yes module_args='' timeout=300 log=''
-built_module='' instrument='' gcov='' backends=() backend_needs='' floor='' guest_options=() sockets=() jobs=() build='' building='' output=''
+built_module='' instrument='' gcov='' backends=() backend_needs='' floor='' beside='' control='' guest_options=() sockets=() jobs=()
+build='' building='' output=''
 own_flags='' own_options=''
-readonly common_options='--cpus --mem --backend --socket --guest-option --virtio-id --module-args --timeout --log'
+readonly common_options='--cpus --mem --backend --socket --guest-option --virtio-id --module-args --timeout --log --beside'
 readonly with_script='setpriv --pdeathsig KILL --'
 
 parse_options() {
@@ -89,6 +91,7 @@ set_option() {
 	--guest-option) guest_options+=("$2") ;;
 	--module-args) module_args=$2 ;;
 	--mem) mem=$2 ;;
+	--beside) beside=$2 ;;
 	--log) log=$2 ;;
 	--cpus | --virtio-id | --timeout)
 		[[ $2 =~ ^[1-9][0-9]*$ ]] || wrong_usage "$1 takes a decimal number"
@@ -247,6 +250,7 @@ boot() {
 	output+=" $!"
 	start_guest
 	guest=${jobs[-1]}
+	[ -z "$beside" ] || start $with_script env SST_CONTROL="$control" bash -c "$beside" >"$run/beside" 2>&1
 	start $with_script sleep "$timeout"
 	clock=${jobs[-1]}
 	wait -n -p ended "$guest" "$clock" 2>/dev/null || true
@@ -259,7 +263,7 @@ boot() {
 gather_log() {
 	local output
 	[ ! -s "$run/kmemleak" ] || cat "$run/kmemleak" >>"$run/log"
-	for output in "$run"/backend-*; do
+	for output in "$run"/backend-* "$run/beside"; do
 		[ ! -s "$output" ] || sed "s/^/${output##*/}: /" "$output" >>"$run/log"
 	done
 }
