@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* An event loop: calls back when a descriptor is readable or a timer is due. */
+/* An event loop: calls back when a descriptor is ready or a timer is due. */
 
 #include <errno.h>
 #include <stddef.h>
@@ -41,6 +41,16 @@ int loop_add(struct loop *loop, struct watch *watch, int fd)
 	return 0;
 }
 
+void loop_watch_writable(struct loop *loop, struct watch *watch, bool on)
+{
+	struct epoll_event event = {
+		.events = on ? EPOLLIN | EPOLLOUT : EPOLLIN,
+		.data.ptr = watch,
+	};
+
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event);
+}
+
 void loop_remove(struct loop *loop, struct watch *watch)
 {
 	if (watch->fd < 0)
@@ -64,10 +74,14 @@ static int loop_step(struct loop *loop)
 	ret = epoll_wait(loop->epoll_fd, &event, 1, busy ? 0 : -1);
 	if (ret < 0)
 		return errno == EINTR ? 0 : -1;
-	if (ret > 0) {
-		watch = event.data.ptr;
+	if (ret == 0)
+		return 0;
+	watch = event.data.ptr;
+	/* What is readable as well is told again */
+	if (event.events & EPOLLOUT)
+		watch->writable(watch);
+	else
 		watch->ready(watch);
-	}
 	return 0;
 }
 

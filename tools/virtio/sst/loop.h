@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* An event loop: calls back when a descriptor is readable or a timer is due. */
+/* An event loop: calls back when a descriptor is ready or a timer is due. */
 
 #ifndef SST_LOOP_H
 #define SST_LOOP_H
@@ -11,12 +11,14 @@
  * struct watch - interest in one file descriptor
  * @fd: the descriptor, -1 while the watch is not in a loop
  * @ready: called when @fd is readable
+ * @writable: called when it is writable, while that is asked for
  *
  * Embedded in the structure of its user, which finds itself with container_of.
  */
 struct watch {
 	int fd;
 	void (*ready)(struct watch *watch);
+	void (*writable)(struct watch *watch);
 };
 
 /**
@@ -42,6 +44,9 @@ void loop_stop(struct loop *loop);
 /* Both return 0, or -1 with errno set */
 int loop_add(struct loop *loop, struct watch *watch, int fd);
 void loop_remove(struct loop *loop, struct watch *watch);
+
+/* Asks, or asks no more, for calls of watch->writable */
+void loop_watch_writable(struct loop *loop, struct watch *watch, bool on);
 
 /* Timers are watches of a timerfd on CLOCK_MONOTONIC */
 int timer_open(void);
