@@ -189,6 +189,7 @@ start_backend() {
 }
 
 build_backend() {
+	need_packages libjson-c-dev pkgconf
 	(flock 9 && make -s -C "$top/tools/virtio/sst" vhost-user-sst >&2) 9>"$cache/lock-tools" || die "the back-end does not build"
 }
 

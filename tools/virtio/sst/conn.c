@@ -135,9 +135,8 @@ static const char *handle_message(struct conn *conn)
 	return NULL;
 }
 
-static void conn_ready(struct watch *watch)
+static void take_part(struct conn *conn)
 {
-	struct conn *conn = container_of(watch, struct conn, watch);
 	const char *error = NULL;
 	bool fds_ok = true;
 	ssize_t ret;
@@ -158,6 +157,15 @@ static void conn_ready(struct watch *watch)
 		error = handle_message(conn);
 	if (error)
 		conn_end(conn, error);
+}
+
+static void conn_ready(struct watch *watch)
+{
+	struct conn *conn = container_of(watch, struct conn, watch);
+
+	log_about(conn->vu->name);
+	take_part(conn);
+	log_about(NULL);
 }
 
 int conn_open(struct conn *conn, int fd)

@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <linux/virtio_sst.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "device.h"
@@ -77,6 +78,18 @@ static void trouble_ready(struct watch *watch)
 	plan_trouble(dev);
 }
 
+static bool start_events(struct sst_device *dev)
+{
+	const struct options *options = dev->options;
+
+	if (!dev->events.interval_ns && !options_relay(options))
+		return true;
+	if (!eventq_start(&dev->events))
+		return false;
+	relay_start(&dev->relay);
+	return true;
+}
+
 static bool device_ring_start(struct vu_dev *vu, unsigned int index)
 {
 	struct sst_device *dev = vu_to_device(vu);
@@ -90,11 +103,8 @@ static bool device_ring_start(struct vu_dev *vu, unsigned int index)
 		return false;
 	if (!ring_is_known(vu, index))
 		return true;
-	if (index == RING_EVENT) {
-		if (dev->events.interval_ns)
-			eventq_start(&dev->events);
-		return true;
-	}
+	if (index == RING_EVENT)
+		return start_events(dev);
 	requests = find_requests(dev, index);
 	if (index == requests->index)
 		return requestq_start(requests);
@@ -179,7 +189,7 @@ static void device_resume(struct vu_dev *vu)
 	unsigned int i;
 
 	for (i = 0; i < dev->options->nr_pairs; i++)
-		if (requestq_active(&dev->pairs[i].requests))
+		if (dev->pairs[i].requests.forward || requestq_active(&dev->pairs[i].requests))
 			worker_resume(&dev->pairs[i].worker);
 }
 
@@ -194,6 +204,7 @@ static const struct vu_ops device_ops = {
 
 static void init_vu(struct vu_dev *vu, const struct options *options)
 {
+	vu->name = options->name;
 	vu->ops = &device_ops;
 	vu->features = options->features | BIT64(VU_F_PROTOCOL_FEATURES);
 	vu->protocol_features = BIT64(VU_PROTOCOL_F_MQ) |
@@ -227,10 +238,43 @@ static bool pair_busy(void *opaque)
 	return requestq_busy(&pair->requests);
 }
 
+static void answered(struct forward *forward, struct pending *pending)
+{
+	struct pair *pair = container_of(forward, struct pair, forward);
+
+	requestq_answered(&pair->requests, pending);
+}
+
+static void link_changed(struct link *link)
+{
+	struct pair *pair = container_of(link, struct pair, forward.link);
+
+	relay_notify(&pair->device->relay);
+}
+
+/* Has a simulator answer requests of a pair */
+static int init_forward(struct sst_device *dev, unsigned int number)
+{
+	struct pair *pair = &dev->pairs[number];
+	struct forward *forward = &pair->forward;
+
+	forward->options = &dev->options->forward;
+	forward->loop = &pair->worker.loop;
+	forward->answered = answered;
+	forward->link.told = &dev->told_simulator;
+	forward->link.changed = link_changed;
+	snprintf(forward->link.name, sizeof(forward->link.name), "simulator, pair %u", number);
+	pair->device = dev;
+	pair->requests.forward = forward;
+	return forward_init(forward);
+}
+
 static int init_pair(struct sst_device *dev, unsigned int number)
 {
 	struct pair *pair = &dev->pairs[number];
 
+	pair->worker.name = dev->options->name;
+	pair->worker.sigbus = dev->sigbus;
 	if (worker_start(&pair->worker))
 		return -1;
 	pair->worker.loop.busy = pair_busy;
@@ -245,7 +289,27 @@ static int init_pair(struct sst_device *dev, unsigned int number)
 		.index = request_ring(number),
 		.responses.index = request_ring(number) + 1,
 	};
-	return requestq_init(&pair->requests);
+	if (requestq_init(&pair->requests))
+		return -1;
+	return options_forward(dev->options) ? init_forward(dev, number) : 0;
+}
+
+static int init_relay(struct sst_device *dev, struct loop *loop)
+{
+	unsigned int i;
+
+	dev->relay = (struct relay){
+		.endpoint = &dev->options->events_endpoint,
+		.loop = loop,
+		.events = &dev->events,
+		.link.told = &dev->told_events,
+		.nr_pairs = options_forward(dev->options) ? dev->options->nr_pairs : 0,
+	};
+	snprintf(dev->relay.link.name, sizeof(dev->relay.link.name), "%s%ssimulator, events",
+		 dev->options->name ? dev->options->name : "", dev->options->name ? ": " : "");
+	for (i = 0; i < dev->relay.nr_pairs; i++)
+		dev->relay.pairs[i] = &dev->pairs[i].forward.link;
+	return relay_init(&dev->relay);
 }
 
 static int init_trouble(struct sst_device *dev, struct loop *loop)
@@ -267,6 +331,7 @@ static int init_queues(struct sst_device *dev, struct loop *loop)
 		.ended = silence_ended,
 	};
 	dev->events = (struct eventq){
+		.waits = options_relay(dev->options),
 		.loop = loop,
 		.model = &dev->model,
 		.vu = &dev->vu,
@@ -276,11 +341,13 @@ static int init_queues(struct sst_device *dev, struct loop *loop)
 	};
 	begin_life(dev);
 	if (silence_init(&dev->silence) || eventq_init(&dev->events) ||
-	    init_trouble(dev, loop))
+	    init_trouble(dev, loop) || init_relay(dev, loop))
 		return -1;
 	for (i = 0; i < dev->options->nr_pairs; i++)
 		if (init_pair(dev, i))
 			return -1;
+	/* Those that have connections to make begin with that */
+	device_resume(&dev->vu);
 	return 0;
 }
 
@@ -304,7 +371,10 @@ void device_destroy(struct sst_device *dev)
 	for (i = 0; i < dev->options->nr_pairs; i++) {
 		worker_stop(&dev->pairs[i].worker);
 		requestq_destroy(&dev->pairs[i].requests);
+		if (dev->pairs[i].requests.forward)
+			forward_destroy(&dev->pairs[i].forward);
 	}
+	relay_destroy(&dev->relay);
 	eventq_destroy(&dev->events);
 	close_fd(&dev->trouble.fd);
 	silence_destroy(&dev->silence);
@@ -312,16 +382,13 @@ void device_destroy(struct sst_device *dev)
 	hostile_print(&dev->hostile);
 }
 
-/* Counts anew. Return: requests served since the last time */
-static uint64_t take_count(struct sst_device *dev)
+static uint64_t count_requests(const struct sst_device *dev)
 {
 	uint64_t requests = 0;
 	unsigned int i;
 
-	for (i = 0; i < dev->options->nr_pairs; i++) {
+	for (i = 0; i < dev->options->nr_pairs; i++)
 		requests += dev->pairs[i].requests.requests;
-		dev->pairs[i].requests.requests = 0;
-	}
 	return requests;
 }
 
@@ -331,13 +398,13 @@ void device_reset(struct sst_device *dev)
 
 	vu_reset(&dev->vu);
 	silence_end(&dev->silence);
-	requests = take_count(dev);
+	requests = count_requests(dev);
 	log_debug("served %llu requests, sent %llu events, dropped %llu",
-		  (unsigned long long)requests,
-		  (unsigned long long)dev->events.sent,
-		  (unsigned long long)dev->events.dropped);
-	dev->events.sent = 0;
-	dev->events.dropped = 0;
+		  (unsigned long long)(requests - dev->served),
+		  (unsigned long long)(dev->events.sent - dev->events.sent_before),
+		  (unsigned long long)(dev->events.dropped - dev->events.dropped_before));
+	dev->served = requests;
+	eventq_count_anew(&dev->events);
 	model_reset(&dev->model);
 	dev->model.config_read = false;
 }

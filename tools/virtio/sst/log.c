@@ -24,6 +24,13 @@ static struct {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
+static __thread const char *log_name;
+
+void log_about(const char *name)
+{
+	log_name = name;
+}
+
 void log_set_verbose(bool verbose)
 {
 	log_state.verbose = verbose;
@@ -32,10 +39,13 @@ void log_set_verbose(bool verbose)
 __attribute__((format(printf, 1, 0)))
 static void log_vprint(const char *fmt, va_list args)
 {
-	char line[512];
+	char line[1024];
 
 	vsnprintf(line, sizeof(line), fmt, args);
-	fprintf(stderr, "vhost-user-sst: %s\n", line);
+	if (log_name)
+		fprintf(stderr, "vhost-user-sst: %s: %s\n", log_name, line);
+	else
+		fprintf(stderr, "vhost-user-sst: %s\n", line);
 }
 
 void log_error(const char *fmt, ...)

@@ -9,6 +9,9 @@
 /* Chooses whether log_debug() prints; called once, before any thread starts */
 void log_set_verbose(bool verbose);
 
+/* Names, or with NULL no more, what the messages of this thread are about */
+void log_about(const char *name);
+
 /* What the person who started the daemon must know */
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -164,7 +164,7 @@ static void run_configure(struct model *model, const struct sst_request *req,
 /**
  * struct model_type - one type of request
  * @run: fills in what differs from a zeroed response with status OK
- * @forwarded: the existing device sends it to its simulator
+ * @forwarded: it is for the simulator, if there is one
  * @locked: it uses memory or parameters, one request at a time
  */
 struct model_type {
@@ -188,6 +188,11 @@ static const struct model_type types[] = {
 bool model_knows(uint32_t type)
 {
 	return type < ARRAY_SIZE(types);
+}
+
+bool model_forwards(uint32_t type, bool existing)
+{
+	return model_knows(type) ? types[type].forwarded : !existing;
 }
 
 /*

@@ -61,4 +61,7 @@ void model_echo(struct model *model, const struct sst_request *req,
 /* Returns whether the model has the type */
 bool model_knows(uint32_t type);
 
+/* Returns whether a simulator has to answer the type, if there is one */
+bool model_forwards(uint32_t type, bool existing);
+
 #endif /* SST_MODEL_H */

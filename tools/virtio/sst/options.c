@@ -5,9 +5,12 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "config.h"
+#include "forward-options.h"
 #include "log.h"
 #include "options.h"
 #include "parse.h"
@@ -45,7 +48,7 @@ static uint64_t default_features(const struct options *options)
 	features = OPTIONS_SST_FEATURES | BIT64(VIRTIO_F_VERSION_1) |
 		   BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
 		   BIT64(VIRTIO_RING_F_EVENT_IDX);
-	if (!options->events_ns)
+	if (!options->events_ns && !options_relay(options))
 		features &= ~BIT64(SST_F_EVENTS);
 	if (options->nr_pairs == 1)
 		features &= ~BIT64(SST_F_MULTI_QUEUE);
@@ -93,12 +96,17 @@ static bool choose_features(struct options *options)
 	return true;
 }
 
+static bool fits_socket(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len && len < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
 static bool set_socket(struct options *options, const char *arg)
 {
-	size_t len = strlen(arg);
-
 	options->socket = arg;
-	return len && len < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+	return fits_socket(arg);
 }
 
 static bool set_features(struct options *options, const char *arg)
@@ -222,20 +230,13 @@ static bool set_backend_req(struct options *options, const char *arg)
 	return true;
 }
 
-static bool set_verbose(struct options *options, const char *arg)
-{
-	(void)arg;
-	options->verbose = true;
-	return true;
-}
-
 /**
  * struct option_type - an option
  * @name: its long name
  * @arg: name of its argument, or NULL when it takes none
  * @accepted: what is accepted as the argument
  * @help: what it is for
- * @set: enters it, NULL for those that options_parse() handles itself
+ * @set: enters it, NULL for those that are not about a device
  */
 struct option_type {
 	const char *name;
@@ -247,7 +248,11 @@ struct option_type {
 
 static const struct option_type option_types[] = {
 	{ "socket", "PATH", "a path of at most 107 bytes",
-	  "serve front-ends on this socket (required)", set_socket },
+	  "a device for front-ends on this socket, with the options behind it", set_socket },
+	{ "config", "FILE", "a file with options as JSON",
+	  "read options from a file", NULL },
+	{ "stats", "PATH", "a path of at most 107 bytes",
+	  "tell what was done as JSON, to each connection to this socket", NULL },
 	{ "features", "LIST",
 	  "NAME,... or +NAME,-NAME,... of version_1, indirect, event_idx, echo, compute, memory, events, multi_queue, reset, none",
 	  "features to offer, or changes to the default", set_features },
@@ -268,6 +273,22 @@ static const struct option_type option_types[] = {
 	{ "response-queue", "ORDER", "after, before or alternate",
 	  "answer on the response queue, not in the chain",
 	  set_response_queue },
+	{ "connect", "ENDPOINT", ENDPOINT_SYNTAX,
+	  "have a simulator there answer requests", forward_set_connect },
+	{ "listen", "ENDPOINT", ENDPOINT_SYNTAX,
+	  "the same, but the simulator connects there", forward_set_listen },
+	{ "forward-all", NULL, NULL,
+	  "forward even NOOP, ECHO, RESET and GET_INFO", forward_set_all },
+	{ "in-order", NULL, NULL,
+	  "the simulator answers in the order of the requests", forward_set_in_order },
+	{ "on-disconnect", "WHAT", FORWARD_DISCONNECT_SYNTAX,
+	  "what requests do without a connection (error)", forward_set_on_disconnect },
+	{ "simulator-timeout", "MS", "milliseconds, from 1 to 1000000000",
+	  "time that the simulator has for an answer", forward_set_timeout },
+	{ "events-connect", "ENDPOINT", ENDPOINT_SYNTAX,
+	  "pass on events that come from there", forward_set_events_connect },
+	{ "events-listen", "ENDPOINT", ENDPOINT_SYNTAX,
+	  "the same, but the simulator connects there", forward_set_events_listen },
 	{ "quirks", "existing", "existing",
 	  "behave as the existing device", set_quirks },
 	{ "answer", "TYPE=BEHAVIOUR", ANSWER_SYNTAX,
@@ -278,7 +299,7 @@ static const struct option_type option_types[] = {
 	{ "backend-req", NULL, NULL,
 	  "for tests: let User Mode Linux notice the end of this program",
 	  set_backend_req },
-	{ "verbose", NULL, NULL, "log every message and state", set_verbose },
+	{ "verbose", NULL, NULL, "log every message and state", NULL },
 	{ "help", NULL, NULL, "print this text", NULL },
 	{ "version", NULL, NULL, "print the version", NULL },
 };
@@ -293,8 +314,8 @@ static void print_help(void)
 	char left[64];
 	unsigned int i;
 
-	puts("Usage: vhost-user-sst --socket PATH [OPTION]...\n"
-	     "Serve an SST device to one vhost-user front-end after the other.\n");
+	puts("Usage: vhost-user-sst [DEFAULT]... --socket PATH [OPTION]... [--socket ...]...\n"
+	     "Serve SST devices, each to one vhost-user front-end after the other.\n");
 	for (i = 0; i < NR_OPTIONS; i++) {
 		const struct option_type *type = &option_types[i];
 
@@ -312,7 +333,7 @@ static void print_help(void)
 /* Prints what is wrong with a word, and what is accepted */
 static void print_wrong(const char *what, const char *word)
 {
-	char list[448] = "";
+	char list[896] = "";
 	size_t used = 0;
 	unsigned int i;
 
@@ -357,21 +378,77 @@ static void make_long_options(struct option *long_options)
 	}
 }
 
-static enum options_result apply(struct options *options,
-				 const struct option_type *type)
+bool options_begin_device(struct options_list *list)
 {
-	if (!type->set) {
-		if (!strcmp(type->name, "help"))
-			print_help();
-		else
-			puts("vhost-user-sst " SST_TOOLS_VERSION);
+	struct options *device = realloc(list->device, (list->nr + 1) * sizeof(*device));
+
+	if (!device) {
+		log_error("out of memory");
+		return false;
+	}
+	list->device = device;
+	list->device[list->nr++] = list->defaults;
+	return true;
+}
+
+/* Enters an option that is about the program. Return: whether its argument is right */
+static bool apply_to_program(struct options_list *list, const char *name, const char *arg)
+{
+	if (!strcmp(name, "verbose"))
+		list->verbose = true;
+	if (!strcmp(name, "stats")) {
+		list->stats = arg;
+		return fits_socket(arg);
+	}
+	return true;
+}
+
+static bool apply(struct options_list *list, const struct option_type *type, const char *arg)
+{
+	struct options *options = list->nr ? &list->device[list->nr - 1] : &list->defaults;
+
+	if (type->set ? type->set(options, arg) : apply_to_program(list, type->name, arg))
+		return true;
+	log_error("--%s %.80s: accepted is %s", type->name, arg, type->accepted);
+	return false;
+}
+
+bool options_enter(struct options_list *list, const char *name, const char *arg)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_OPTIONS; i++)
+		if (!strcmp(option_types[i].name, name) && strcmp(name, "help") &&
+		    strcmp(name, "version") && strcmp(name, "config"))
+			break;
+	if (i == NR_OPTIONS || !option_types[i].arg != !arg) {
+		log_error("%.40s: %s", name, i == NR_OPTIONS ? "no such option" :
+			  arg ? "takes no argument, only true" : "takes an argument");
+		return false;
+	}
+	return apply(list, &option_types[i], arg);
+}
+
+/* Enters an option of the command line */
+static enum options_result take(struct options_list *list, const struct option_type *type)
+{
+	bool ok;
+
+	if (!strcmp(type->name, "help")) {
+		print_help();
 		return OPTIONS_DONE;
 	}
-	if (type->set(options, optarg))
-		return OPTIONS_RUN;
-	log_error("--%s %.80s: accepted is %s", type->name, optarg,
-		  type->accepted);
-	return OPTIONS_WRONG;
+	if (!strcmp(type->name, "version")) {
+		puts("vhost-user-sst " SST_TOOLS_VERSION);
+		return OPTIONS_DONE;
+	}
+	if (!strcmp(type->name, "config"))
+		ok = config_read(list, optarg);
+	else if (type->set == set_socket)
+		ok = options_begin_device(list) && apply(list, type, optarg);
+	else
+		ok = apply(list, type, optarg);
+	return ok ? OPTIONS_RUN : OPTIONS_WRONG;
 }
 
 static enum options_result finish_answers(struct options *options)
@@ -399,7 +476,7 @@ static enum options_result finish_answers(struct options *options)
 static enum options_result finish(struct options *options)
 {
 	if (!options->socket) {
-		log_error("--socket PATH is missing");
+		log_error("a device has no socket");
 		return OPTIONS_WRONG;
 	}
 	if (options->existing && options->events_ns) {
@@ -414,21 +491,46 @@ static enum options_result finish(struct options *options)
 		log_error("--queues above 1 does not go together with --quirks existing");
 		return OPTIONS_WRONG;
 	}
+	if (!forward_options_finish(options))
+		return OPTIONS_WRONG;
 	choose_features(options);
 	return finish_answers(options);
 }
 
-enum options_result options_parse(struct options *options, int argc,
+void options_free(struct options_list *list)
+{
+	config_free(list);
+	free(list->device);
+}
+
+static enum options_result finish_all(struct options_list *list)
+{
+	enum options_result result = OPTIONS_RUN;
+	unsigned int i;
+
+	if (!list->nr) {
+		log_error("--socket PATH is missing");
+		return OPTIONS_WRONG;
+	}
+	for (i = 0; i < list->nr && result == OPTIONS_RUN; i++) {
+		result = finish(&list->device[i]);
+		if (list->nr > 1)
+			list->device[i].name = list->device[i].socket;
+	}
+	return result;
+}
+
+enum options_result options_parse(struct options_list *list, int argc,
 				  char **argv)
 {
 	struct option long_options[NR_OPTIONS + 1];
 	enum options_result result = OPTIONS_RUN;
 	int c;
 
-	memset(options, 0, sizeof(*options));
-	options->queue_size = 256;
-	options->nr_pairs = 1;
-	options->requestq.way = ANSWER_IN_CHAIN;
+	memset(list, 0, sizeof(*list));
+	list->defaults.queue_size = 256;
+	list->defaults.nr_pairs = 1;
+	list->defaults.requestq.way = ANSWER_IN_CHAIN;
 	make_long_options(long_options);
 	opterr = 0;
 	while (result == OPTIONS_RUN) {
@@ -439,7 +541,7 @@ enum options_result options_parse(struct options *options, int argc,
 			print_unparsed(c, argv);
 			return OPTIONS_WRONG;
 		}
-		result = apply(options, &option_types[c - OPTION_BASE]);
+		result = take(list, &option_types[c - OPTION_BASE]);
 	}
 	if (result != OPTIONS_RUN)
 		return result;
@@ -447,5 +549,5 @@ enum options_result options_parse(struct options *options, int argc,
 		print_wrong("unexpected argument", argv[optind]);
 		return OPTIONS_WRONG;
 	}
-	return finish(options);
+	return finish_all(list);
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "answer.h"
+#include "endpoint.h"
+#include "forward.h"
 #include "hostile.h"
 #include "requestq.h"
 #include "util.h"
@@ -19,6 +21,7 @@ enum {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_IN_USE = 3,
+	EXIT_NO_HOST = 4,
 };
 
 /* The virtio feature bits that are those of the SST device itself */
@@ -32,37 +35,72 @@ enum {
 /**
  * struct options - what the command line says
  * @socket: path of the socket
+ * @name: what messages are to call the device, or NULL if it is the only one
  * @features: virtio features to offer
  * @queue_size: largest ring that is accepted
  * @nr_pairs: pairs of request and response queues
  * @device_id: number in configuration space
  * @events_ns: time until the next events, 0 for none
  * @events_at_once: how many are sent then
+ * @events_endpoint: where a simulator's events come from, with text NULL for nowhere
+ * @forward: which requests go to a simulator, if its endpoint has a text
  * @requestq: how each request queue behaves
  * @answers: answers that differ from the model's
  * @hostile: whether, and from which seed, the device breaks its rules
  * @response_queue: the response queues are used
  * @existing: behave as the existing device
  * @backend_req: take the channel for requests of the back-end
- * @verbose: log what happens
  * @feature_words: argument of --features, or NULL
  */
 struct options {
 	const char *socket;
+	const char *name;
 	uint64_t features;
 	uint32_t queue_size;
 	unsigned int nr_pairs;
 	uint32_t device_id;
 	uint64_t events_ns;
 	uint64_t events_at_once;
+	struct endpoint events_endpoint;
+	struct forward_options forward;
 	struct requestq_options requestq;
 	struct answer_table answers;
 	struct hostile_options hostile;
 	bool response_queue;
 	bool existing;
 	bool backend_req;
-	bool verbose;
 	const char *feature_words;
+};
+
+/* Returns whether a simulator answers requests */
+static inline bool options_forward(const struct options *options)
+{
+	return options->forward.endpoint.text;
+}
+
+/* Returns whether events come from outside; the existing device has none */
+static inline bool options_relay(const struct options *options)
+{
+	return !options->existing &&
+	       (options_forward(options) || options->events_endpoint.text);
+}
+
+/**
+ * struct options_list - the options of all devices
+ * @defaults: those that were given before the first device
+ * @device: those of each device
+ * @nr: number of devices
+ * @config: the file that options came from, or NULL
+ * @stats: path of the socket for statistics, or NULL
+ * @verbose: log what happens
+ */
+struct options_list {
+	struct options defaults;
+	struct options *device;
+	unsigned int nr;
+	struct json_object *config;
+	const char *stats;
+	bool verbose;
 };
 
 /* What options_parse() wants the caller to do */
@@ -72,7 +110,18 @@ enum options_result {
 	OPTIONS_WRONG,		/* end, what is wrong was printed */
 };
 
-enum options_result options_parse(struct options *options, int argc,
+enum options_result options_parse(struct options_list *list, int argc,
 				  char **argv);
+
+void options_free(struct options_list *list);
+
+/*
+ * Enters an option by its name; @arg is NULL if it is one without argument. Both stay in use.
+ * Return: whether that was possible; if not, what is wrong was printed
+ */
+bool options_enter(struct options_list *list, const char *name, const char *arg);
+
+/* Begins a new device, which has the defaults so far. Return: whether there is memory */
+bool options_begin_device(struct options_list *list);
 
 #endif /* SST_OPTIONS_H */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "count.h"
 #include "log.h"
 #include "requestq.h"
 #include "util.h"
@@ -370,6 +371,36 @@ static void give_answer(struct requestq *q, struct pending *pending,
 		add_pending(q, pending, delay);
 }
 
+static bool is_forwarded(const struct requestq *q, const struct sst_request *req,
+			 const struct answer *answer)
+{
+	return q->forward && !answer && forward_takes(q->forward, le32toh(req->type));
+}
+
+/* Gives a request to the simulator; it comes back through requestq_answered() */
+static void forward_request(struct requestq *q, const struct sst_request *req,
+			    struct pending *pending, enum answer_way way)
+{
+	q->nr_held++;
+	if (way != ANSWER_IN_CHAIN)
+		pending->step = PENDING_RESPONSE;
+	if (way == ANSWER_AFTER) {
+		give_back(q, pending->head, 0);
+		pending->chain_back = true;
+		q->nr_owed++;
+	}
+	forward_submit(q->forward, req, pending);
+}
+
+/* Those that come back together go to the guest together, in their order */
+void requestq_answered(struct requestq *q, struct pending *pending)
+{
+	pending->sequence = q->sequence++;
+	pending->due = now_ns();
+	heap_push(&q->heap, pending);
+	q->woken = true;
+}
+
 /* Gives the chain in q->chain back, which has no room for its response */
 static void refuse_room(struct requestq *q)
 {
@@ -389,7 +420,7 @@ static const char *take_request(struct requestq *q)
 	size_t len = sizeof(req);
 	enum answer_way way;
 
-	q->requests++;
+	count_one(&q->requests);
 	if (chain->out_len < len)
 		len = (size_t)chain->out_len;
 	if (!virtq_read(&q->vu->mem, chain->seg, &req, len))
@@ -406,6 +437,10 @@ static const char *take_request(struct requestq *q)
 	pending = new_pending(q);
 	if (!pending)
 		return "out of memory";
+	if (len == sizeof(req) && is_forwarded(q, &req, answer)) {
+		forward_request(q, &req, pending, way);
+		return NULL;
+	}
 	if (len == sizeof(req))
 		run_request(q, &req, answer, pending);
 	else
@@ -418,6 +453,8 @@ static const char *take_request(struct requestq *q)
 static bool may_take(const struct requestq *q)
 {
 	if (silence_on(q->silence) || q->nr_owed == MAX_OWED || q->lost)
+		return false;
+	if (q->forward && !forward_may_take(q->forward))
 		return false;
 	return !q->options->existing || !q->heap.nr;
 }
@@ -485,6 +522,8 @@ static void serve(struct requestq *q)
 	begin_turn(q);
 	virtq_disable_kick(&q->ring->vq);
 	any = take_requests(q);
+	if (q->forward)
+		forward_flush(q->forward);
 	if (q->ring) {
 		arm_timer(q);
 		vu_ring_call(q->ring);
@@ -532,7 +571,7 @@ bool requestq_busy(struct requestq *q)
 		serve(q);
 	else if (q->again)
 		rest(q, false);
-	return (q->ring && q->again) || responseq_busy(&q->responses);
+	return (q->ring && (q->again || q->woken)) || responseq_busy(&q->responses);
 }
 
 static void kick_ready(struct watch *watch)
@@ -629,6 +668,8 @@ void requestq_stop(struct requestq *q)
 	responseq_drop(&q->responses);
 	if (q->heap.nr)
 		log_debug("%u requests dropped", q->heap.nr);
+	if (q->forward)
+		forward_drop(q->forward);
 	heap_destroy(&q->heap);
 	q->ring = NULL;
 	q->again = false;

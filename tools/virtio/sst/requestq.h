@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "answer.h"
+#include "forward.h"
 #include "hostile.h"
 #include "loop.h"
 #include "model.h"
@@ -47,6 +48,7 @@ struct requestq_options {
  * @vu: the front-end's view
  * @silence: tells and makes the device silent
  * @hostile: tells what the device does wrong
+ * @forward: requests of the pair at a simulator, NULL if there is none
  * @index: number of the ring
  * @responses: the response queue, of which only the index is set before
  *	requestq_init()
@@ -67,7 +69,7 @@ struct requestq_options {
  * @spin_until: when polling ends, if no request comes
  * @again: the ring must be looked at without a kick
  * @woken: all that is due must be done
- * @requests: requests taken, since the front-end connected
+ * @requests: requests taken; any thread may read it
  */
 struct requestq {
 	const struct requestq_options *options;
@@ -76,6 +78,7 @@ struct requestq {
 	struct vu_dev *vu;
 	struct silence *silence;
 	struct hostile *hostile;
+	struct forward *forward;
 	unsigned int index;
 	struct responseq responses;
 	struct vu_ring *ring;
@@ -110,6 +113,9 @@ bool requestq_start(struct requestq *q);
 
 /* Drops what is pending and leaves the ring alone */
 void requestq_stop(struct requestq *q);
+
+/* Takes a request back that was given to @forward, with its response */
+void requestq_answered(struct requestq *q, struct pending *pending);
 
 /* Does all that is due, unless the device is silent */
 void requestq_wake(struct requestq *q);

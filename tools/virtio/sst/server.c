@@ -89,6 +89,8 @@ void server_close(struct server *server)
 {
 	struct stat st;
 
+	if (server->fd < 0)
+		return;
 	if (!lstat(server->path, &st) && st.st_dev == server->dev &&
 	    st.st_ino == server->ino)
 		unlink(server->path);

@@ -27,7 +27,7 @@ struct server {
  */
 int server_open(struct server *server, const char *path);
 
-/* Stops to listen and removes the path, if it is still ours */
+/* Stops to listen, if it does, and removes the path, if it is still ours */
 void server_close(struct server *server);
 
 /* Return: the next front-end's socket, or -1 */

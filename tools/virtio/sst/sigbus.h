@@ -9,13 +9,31 @@
 
 #include "memtable.h"
 
-/*
- * From now on, a region that is lost is replaced by zeros. Return: a descriptor that becomes
- * readable when it happens, or -1 with errno set
+/**
+ * struct sigbus - guest memory of one front-end that may be taken away
+ * @mt: the memory
+ * @fd: becomes readable when that happens
+ * @next: that of another front-end
  */
-int sigbus_open(const struct memtable *mt);
+struct sigbus {
+	const struct memtable *mt;
+	int fd;
+	struct sigbus *next;
+};
+
+/*
+ * From now on, a region that is lost is replaced by zeros. Called by the main thread, as is
+ * sigbus_close(). Return: 0, or -1 with errno set
+ */
+int sigbus_open(struct sigbus *sigbus, const struct memtable *mt);
+
+/* Ends that, when no other thread uses the memory any more */
+void sigbus_close(struct sigbus *sigbus);
+
+/* This thread uses no other guest memory; without this, it is the one that changes tables */
+void sigbus_use(struct sigbus *sigbus);
 
 /* Makes the descriptor not readable again */
-void sigbus_read(int fd);
+void sigbus_read(struct sigbus *sigbus);
 
 #endif /* SST_SIGBUS_H */

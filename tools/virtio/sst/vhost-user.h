@@ -103,6 +103,7 @@ struct vu_ops {
 
 /**
  * struct vu_dev - a device, as its front-end sees it
+ * @name: what messages are to call it, or NULL if there is no other
  * @ops: the device itself
  * @features: virtio features that it offers
  * @protocol_features: protocol features that it offers
@@ -115,6 +116,7 @@ struct vu_ops {
  *	front-end that the back-end is gone
  */
 struct vu_dev {
+	const char *name;
 	const struct vu_ops *ops;
 	uint64_t features;
 	uint64_t protocol_features;
@@ -126,7 +128,7 @@ struct vu_dev {
 	int backend_fd;
 };
 
-/* Brings the state to what a new front-end expects; the first 5 members stay */
+/* Brings the state to what a new front-end expects; the first 6 members stay */
 void vu_init(struct vu_dev *vu);
 
 /* Stops every ring and lets go of everything the front-end has given */

@@ -35,6 +35,8 @@ static void *run(void *opaque)
 {
 	struct worker *worker = opaque;
 
+	log_about(worker->name);
+	sigbus_use(worker->sigbus);
 	pause_here(worker);
 	if (loop_run(&worker->loop)) {
 		log_error("cannot wait for events: %s", strerror(errno));

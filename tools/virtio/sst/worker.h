@@ -15,11 +15,14 @@
 #include <stdbool.h>
 
 #include "loop.h"
+#include "sigbus.h"
 
 /**
  * struct worker - a thread with an event loop
  * @loop: the event loop; to be changed only while the worker pauses
  * @thread: the thread
+ * @name: what its messages are about, or NULL
+ * @sigbus: the guest memory that it uses
  * @wake: interrupts the loop for a pause
  * @lock: protects the members below
  * @changed: signalled when one of them changes
@@ -29,6 +32,8 @@
 struct worker {
 	struct loop loop;
 	pthread_t thread;
+	const char *name;
+	struct sigbus *sigbus;
 	struct watch wake;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

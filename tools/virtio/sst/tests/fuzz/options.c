@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
 	char *argv[MAX_WORDS + 1], *order[MAX_WORDS + 1];
-	static struct options options;
+	static struct options_list list;
 	int argc, i;
 
 	argc = split(&in, argv);
@@ -66,8 +66,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		parse_numbers(argv[i]);
 	/* glibc: begin anew */
 	optind = 0;
-	if (argc && options_parse(&options, argc, order) == OPTIONS_RUN)
-		check(&options);
+	if (argc && options_parse(&list, argc, order) == OPTIONS_RUN)
+		for (i = 0; i < (int)list.nr; i++)
+			check(&list.device[i]);
+	if (argc)
+		options_free(&list);
 	for (i = 0; i < argc; i++)
 		free(argv[i]);
 	return 0;

@@ -456,8 +456,8 @@ void script_setup(struct script *s)
 	unsigned int i;
 
 	s->num = 1u << ((how & 7) + 1);
-	if (s->num > s->t->options.queue_size)
-		s->num = s->t->options.queue_size;
+	if (s->num > s->t->options->queue_size)
+		s->num = s->t->options->queue_size;
 	if (how & 0x10)
 		features &= ~BIT64(VIRTIO_RING_F_EVENT_IDX);
 	if (how & 0x20)

@@ -164,7 +164,7 @@ static bool run_workers(struct target *t)
 	bool rest = true;
 	unsigned int i;
 
-	for (i = 0; i < t->options.nr_pairs; i++)
+	for (i = 0; i < t->options->nr_pairs; i++)
 		if (!t->device.pairs[i].worker.paused)
 			rest &= run_loop(t, &t->device.pairs[i].worker.loop);
 	return rest;
@@ -173,9 +173,9 @@ static bool run_workers(struct target *t)
 /* As the program does it */
 static void look_for_memory_loss(struct target *t)
 {
-	if (!readable(t->memory_loss))
+	if (!readable(t->memory_loss.fd))
 		return;
-	sigbus_read(t->memory_loss);
+	sigbus_read(&t->memory_loss);
 	if (t->connected)
 		conn_end(&t->conn, "guest memory was taken away");
 }
@@ -196,7 +196,7 @@ static void closed(struct conn *conn)
 
 	t->connected = false;
 	device_reset(&t->device);
-	sigbus_read(t->memory_loss);
+	sigbus_read(&t->memory_loss);
 }
 
 static void make_guest(struct target *t)
@@ -218,21 +218,9 @@ static void parse(struct target *t, unsigned int set)
 		argv[argc++] = (char *)option_sets[set][i];
 	/* glibc: begin anew */
 	optind = 0;
-	insist(options_parse(&t->options, argc, argv) == OPTIONS_RUN);
-	t->restless = t->options.requestq.poll || t->options.events_ns;
-}
-
-/* Once: the handler stays for all inputs */
-static int open_sigbus(struct target *t)
-{
-	static int fd = -1;
-
-	if (fd < 0) {
-		signal(SIGPIPE, SIG_IGN);
-		fd = sigbus_open(&t->device.vu.mem);
-		insist(fd >= 0);
-	}
-	return fd;
+	insist(options_parse(&t->list, argc, argv) == OPTIONS_RUN);
+	t->options = t->list.device;
+	t->restless = t->options->requestq.poll || t->options->events_ns;
 }
 
 void target_connect(struct target *t)
@@ -249,7 +237,7 @@ static bool at_rest(struct target *t)
 {
 	unsigned int i;
 
-	for (i = 0; i < t->options.nr_pairs; i++) {
+	for (i = 0; i < t->options->nr_pairs; i++) {
 		struct loop *loop = &t->device.pairs[i].worker.loop;
 
 		if (loop->busy(loop->opaque) || readable(loop->epoll_fd))
@@ -285,9 +273,11 @@ struct target *target_start(unsigned int set)
 	struct target *t = &target;
 	unsigned int i;
 
+	signal(SIGPIPE, SIG_IGN);
 	memset(t, 0, sizeof(*t));
-	t->memory_loss = open_sigbus(t);
 	t->nr_files = count_files();
+	insist(!sigbus_open(&t->memory_loss, &t->device.vu.mem));
+	t->device.sigbus = &t->memory_loss;
 	parse(t, set % ARRAY_SIZE(option_sets));
 	make_guest(t);
 	for (i = 0; i < MAX_RINGS; i++) {
@@ -298,7 +288,7 @@ struct target *target_start(unsigned int set)
 	t->conn.loop = &t->loop;
 	t->conn.vu = &t->device.vu;
 	t->conn.closed = closed;
-	insist(!device_init(&t->device, &t->options, &t->loop));
+	insist(!device_init(&t->device, t->options, &t->loop));
 	target_connect(t);
 	return t;
 }
@@ -309,6 +299,8 @@ void target_end(struct target *t)
 
 	target_disconnect(t);
 	device_destroy(&t->device);
+	sigbus_close(&t->memory_loss);
+	options_free(&t->list);
 	loop_destroy(&t->loop);
 	for (i = 0; i < MAX_RINGS; i++)
 		close_fd(&t->kick[i]);

@@ -30,7 +30,8 @@
 
 /**
  * struct target - the back-end, and its front-end
- * @options: its options
+ * @list: its options, as they are parsed
+ * @options: the same, of the device
  * @device: the device
  * @loop: the loop of the main thread
  * @conn: the back-end's end of the connection
@@ -41,11 +42,12 @@
  * @lost: it was cut off and cannot be touched any more
  * @kick: kicks of each ring
  * @restless: it polls, or something that it looks at is readable for ever
- * @memory_loss: what sigbus_open() returned
+ * @memory_loss: guest memory that was taken away
  * @nr_files: descriptors that were open at first
  */
 struct target {
-	struct options options;
+	struct options_list list;
+	struct options *options;
 	struct sst_device device;
 	struct loop loop;
 	struct conn conn;
@@ -56,7 +58,7 @@ struct target {
 	bool lost;
 	int kick[MAX_RINGS];
 	bool restless;
-	int memory_loss;
+	struct sigbus memory_loss;
 	unsigned int nr_files;
 };
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Options about a simulator in a process of its own. */
+
+#ifndef SST_FORWARD_OPTIONS_H
+#define SST_FORWARD_OPTIONS_H
+
+#include "options.h"
+
+#define FORWARD_DISCONNECT_SYNTAX \
+	"error, queue or queue:N, N a number from 1 to 32768"
+
+/* Each enters an option. Return: whether its argument is well formed */
+bool forward_set_connect(struct options *options, const char *arg);
+bool forward_set_listen(struct options *options, const char *arg);
+bool forward_set_all(struct options *options, const char *arg);
+bool forward_set_in_order(struct options *options, const char *arg);
+bool forward_set_on_disconnect(struct options *options, const char *arg);
+bool forward_set_timeout(struct options *options, const char *arg);
+bool forward_set_events_connect(struct options *options, const char *arg);
+bool forward_set_events_listen(struct options *options, const char *arg);
+
+/*
+ * Enters what follows from all options.
+ * Return: whether they go together; if not, what is wrong was printed
+ */
+bool forward_options_finish(struct options *options);
+
+#endif /* SST_FORWARD_OPTIONS_H */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A connection with a simulator, which is made again whenever it ends. */
+
+#ifndef SST_LINK_H
+#define SST_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "endpoint.h"
+#include "loop.h"
+
+enum link_state {
+	LINK_DOWN,		/* waits for the next attempt, or to be connected to */
+	LINK_CONNECTING,	/* an attempt goes on */
+	LINK_UP,
+};
+
+/**
+ * struct link - a connection with a simulator
+ * @loop: the loop that serves it
+ * @endpoint: where the simulator is; several links may share it
+ * @told: somebody was told that the simulator cannot be reached; shared by the same links
+ * @name: what the connection is for, for messages
+ * @up: called when there is a connection
+ * @down: called when it has ended, and when an attempt has failed
+ * @readable: called when @socket is readable
+ * @writable: called when it is writable, after link_watch_writable()
+ * @changed: called when @changes has changed, in whatever thread the link is used
+ * @socket: the connection
+ * @timer: expires when an attempt is to be made, or has lasted too long
+ * @accepting: waits for the simulator to connect
+ * @state: what there is
+ * @resuming: the connection was ended by ourselves, and is likely to be back soon
+ * @watches_writable: @writable is to be called
+ * @attempts: attempts so far: addresses are tried in turn
+ * @delay_ns: time until the next attempt, if one fails
+ * @changes: how often the connection came and went: odd while it is there; atomic, as other
+ *	threads read it
+ */
+struct link {
+	struct loop *loop;
+	const struct endpoint *endpoint;
+	bool *told;
+	char name[144];
+	void (*up)(struct link *link);
+	void (*down)(struct link *link);
+	void (*readable)(struct link *link);
+	void (*writable)(struct link *link);
+	void (*changed)(struct link *link);
+	struct watch socket;
+	struct watch timer;
+	struct watch accepting;
+	enum link_state state;
+	bool resuming;
+	bool watches_writable;
+	unsigned int attempts;
+	uint64_t delay_ns;
+	uint64_t changes;
+};
+
+/* The members up to @changed are set. Return: 0, or -1 with errno set */
+int link_init(struct link *link);
+void link_destroy(struct link *link);
+
+/* Ends the connection because of the simulator, or because of what it did */
+void link_fail(struct link *link, const char *why);
+
+/* Ends the connection for reasons of our own, and makes the next one at once */
+void link_restart(struct link *link);
+
+/* Asks, or asks no more, for calls of link->writable */
+void link_watch_writable(struct link *link, bool on);
+
+/* Returns how often the connection came and went; for any thread */
+uint64_t link_changes(const struct link *link);
+
+#endif /* SST_LINK_H */
