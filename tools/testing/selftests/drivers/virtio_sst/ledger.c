@@ -40,6 +40,7 @@ struct options {
 	bool cancels;		/* requests are cancelled all the time */
 	bool slots;		/* some requests are in shared slots, several in one call */
 	bool hops;		/* processes go from CPU to CPU */
+	bool failures;		/* the device may end requests with an error */
 	const char *command;	/* what goes on meanwhile */
 };
 
@@ -47,6 +48,7 @@ struct ledger {
 	unsigned int errors;
 	unsigned int timeouts;
 	unsigned int aborted;	/* ended by the driver before their time */
+	unsigned int failed;	/* ended by the device with an error */
 	unsigned int closed;
 	unsigned int sent;
 	unsigned int ended;
@@ -157,6 +159,9 @@ static void check(struct worker *w, const struct sst_response *resp)
 		 le32toh(resp->flags) == SST_RESPONSE_F_DRIVER &&
 		 (w->options->cancels || w->options->command))
 		__atomic_add_fetch(&w->ledger->aborted, 1, __ATOMIC_SEQ_CST);
+	else if (w->options->failures && !le32toh(resp->flags) &&
+		 (status == SST_RESPONSE_ERROR || status == SST_RESPONSE_NO_DEVICE))
+		__atomic_add_fetch(&w->ledger->failed, 1, __ATOMIC_SEQ_CST);
 	else if (status != SST_RESPONSE_OK)
 		complain(w, "unexpected status", id);
 	else if (!all_bytes(resp->payload, pattern(id), SST_PAYLOAD_SIZE))
@@ -429,13 +434,14 @@ static unsigned int settle(const struct options *o, const struct ledger *ledger)
 		fprintf(stderr, "# %u ended and %u closed of %u\n", ledger->ended,
 			ledger->closed, ledger->sent);
 	}
-	if ((o->command || o->cancels) && !ledger->aborted) {
+	if (o->failures ? !ledger->failed :
+	    (o->command || o->cancels) && !ledger->aborted) {
 		errors++;
 		fprintf(stderr, "# no request was in flight when it mattered\n");
 	}
 	printf("# %u requests, %u ended, %u of them by time-out, %u by the driver otherwise\n",
 	       ledger->sent, ledger->ended, ledger->timeouts, ledger->aborted);
-	printf("# %u closed, %u errors\n", ledger->closed, errors);
+	printf("# %u failed, %u closed, %u errors\n", ledger->failed, ledger->closed, errors);
 	return errors;
 }
 
@@ -453,9 +459,10 @@ static void on_stuck(int number)
 static int print_usage(void)
 {
 	fprintf(stderr,
-		"usage: ledger [-p PROCESSES] [-n REQUESTS] [-d DEPTH] [-r SEED] [-sictbokmaw]\n"
+		"usage: ledger [-p PROCESSES] [-n REQUESTS] [-d DEPTH] [-r SEED] [-sictbokmaew]\n"
 		"-s one shared file, -i interrupted, -c closes, -t time-outs, -b nonblocking,\n"
 		"-o some requests in one call, -k cancels, -m some in slots, -a on any CPU\n"
+		"-e the device may end requests with ERROR or NO_DEVICE, and has to\n"
 		"-w COMMAND what goes on meanwhile\n");
 	return 2;
 }
@@ -464,7 +471,7 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "p:n:d:r:sictbokmaw:")) != -1) {
+	while ((c = getopt(argc, argv, "p:n:d:r:sictbokmaew:")) != -1) {
 		switch (c) {
 		case 'p':
 			o->processes = atoi(optarg);
@@ -504,6 +511,9 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'a':
 			o->hops = true;
+			break;
+		case 'e':
+			o->failures = true;
 			break;
 		case 'w':
 			o->command = optarg;

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Suite of scripts/check: a guest whose requests a simulator answers that is killed all the
+# time. It uses check's test_that, guest and build_selftests.
+# shellcheck disable=SC2154 # variables of scripts/check
+
+readonly simulator_kills=100
+
+# Has a guest work while the simulator $2... is killed, which the back-end meets with the
+# options $1; both may have the socket $place/socket. The back-end itself answers what takes
+# long. Whatever becomes of the guest, the other side ends with it.
+simulator_killed() {
+	local options=$1 killer status=0
+	shift
+	"$top/tools/virtio/sst/tests/kill_simulator.py" "$place" "$simulator_kills" 1 "$@" &
+	killer=$!
+	# shellcheck disable=SC2016 # the guest expands it
+	guest --kasan --module-args request_timeout=100000 --backend "--queues 2 --forward-all \
+--on-disconnect queue --stats $place/stats --answer 101=after:20 $options" -- \
+		sh -c 'touch "$1/begun"
+			"$0/ledger" -r 1 -p 6 -d 16 -n 1000000 -o -m -a -e \
+				-w "while [ ! -e $1/enough ]; do sleep 0.1; done"
+			status=$?
+			touch "$1/finished"
+			for i in $(seq 100); do [ -e "$1/checked" ] || sleep 0.1; done
+			exit $status' "$work/selftests" "$place" || status=$?
+	[ "$status" = 0 ] || kill "$killer"
+	wait "$killer" && [ "$status" = 0 ]
+}
+
+in_c() {
+	cc -Wall -Wextra -Werror -O2 -I "$top/include/uapi" -o "$place/simulator" \
+		"$top/tools/virtio/sst/examples/simulator.c" &&
+		simulator_killed "--connect unix:$place/socket" "$place/simulator" unix "$place/socket" 1000 0
+}
+
+in_python() {
+	simulator_killed "--listen unix:$place/socket" /usr/bin/python3 \
+		"$top/tools/virtio/sst/examples/simulator.py" --latency 1 \
+		--connect "unix:$place/socket" --connections 2
+}
+
+# Succeeds if the back-end does not take itself for a simulator: with one port for all
+# connections, TCP connects it to itself.
+no_connection_to_itself() {
+	local log=$work/itself.log
+	# shellcheck disable=SC2016 # the shell in another network expands it
+	as_root unshare -n sh -c 'ip link set lo up
+		echo 40000 40000 >/proc/sys/net/ipv4/ip_local_port_range
+		exec timeout 2 "$0" --socket "$1" --connect tcp:127.0.0.1:40000' \
+		"$top/tools/virtio/sst/vhost-user-sst" "$work/itself" >"$log" 2>&1 || [ $? = 124 ]
+	cat "$log"
+	grep -q 'Connection refused' "$log" && ! grep -q 'connected' "$log"
+}
+
+suite_simulator() {
+	local name place
+	need_packages iproute2
+	build_selftests
+	start_tap
+	test_that "the back-end does not connect to itself" no_connection_to_itself
+	for name in in_c in_python; do
+		place=$work/simulator-$name
+		mkdir "$place"
+		test_that "a simulator ${name/_/ } that is killed $simulator_kills times under load" "$name"
+	done
+	end_tap
+}
