@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Suite of scripts/check: a guest whose requests a simulator answers that is killed all the
-# time. It uses check's test_that, guest and build_selftests.
+# time, and its manual page. It uses check's test_that, page_has, guest and build_selftests.
 # shellcheck disable=SC2154 # variables of scripts/check
 
 readonly simulator_kills=100
@@ -59,6 +59,8 @@ suite_simulator() {
 	need_packages iproute2
 	build_selftests
 	start_tap
+	test_that "vhost-user-sst(1) has all options" page_has "$top/tools/virtio/sst/vhost-user-sst.1" \
+		< <("$top/tools/virtio/sst/vhost-user-sst" --help | sed -n 's/^  \(--[a-z-]*\) .*/\1/p' | sort -u)
 	test_that "the back-end does not connect to itself" no_connection_to_itself
 	for name in in_c in_python; do
 		place=$work/simulator-$name
