@@ -77,7 +77,8 @@ riscv64_tests() {
 	[ -z "$options" ] || backend+=' --features -version_1'
 	build_selftests
 	for test in "$selftests"/*.c; do
-		build_selftest riscv64_cc "$test" -o "$work/selftests/$(basename "$test" .c)" \
+		# shellcheck disable=SC2046 # a list of words
+		build_selftest riscv64_cc $(test_sources "$test") -o "$work/selftests/$(basename "$test" .c)" \
 			"${selftest_libraries[@]}"
 	done
 	in=machine driver_tests "--machine riscv64 $options --queue-size 256" "$backend" "$@"

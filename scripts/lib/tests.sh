@@ -68,6 +68,12 @@ silent() {
 	return 1
 }
 
+# Prints the source files of the selftest $1: itself, and its parts.
+test_sources() {
+	echo "$1"
+	[ ! -d "${1%.c}-parts" ] || find "${1%.c}-parts" -name '*.c'
+}
+
 # Builds the selftests into the folder of this run.
 build_selftests() {
 	local test
@@ -77,7 +83,8 @@ build_selftests() {
 		mkdir "$work/selftests"
 		cp "$selftests"/*.sh "$selftests"/*.py "$selftests/backend-options" "$work/selftests"
 		for test in "$selftests"/*.c; do
-			build_selftest cc "$test" -o "$work/selftests/$(basename "$test" .c)" "${selftest_libraries[@]}"
+			# shellcheck disable=SC2046 # a list of words
+			build_selftest cc $(test_sources "$test") -o "$work/selftests/$(basename "$test" .c)" "${selftest_libraries[@]}"
 		done
 	) 9>"$work/lock-selftests"
 }

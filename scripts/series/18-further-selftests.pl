@@ -7,10 +7,22 @@ files('Documentation/userspace-api/virtio_sst_states.rst', map { "$tests/$_" } q
 	debugfs_test.c
 	events_test.c
 	fault_test.c
+	fuzz.c
+	fuzz-parts/aio.c
+	fuzz-parts/files.c
+	fuzz-parts/fuzz.h
+	fuzz-parts/ioctls.c
+	fuzz-parts/memory.c
+	fuzz-parts/oracle.c
+	fuzz-parts/program.c
+	fuzz-parts/slots.c
+	fuzz-parts/uring.c
+	fuzz-parts/witness.c
 	hostile.c
 	ioctl_test.c
 	ledger.c
 	ledger.sh
+	lives.c
 	netlink_test.c
 	pairs_test.c
 	reset_test.c
@@ -28,10 +40,10 @@ replace("$tests/Makefile", 'aio_test busy_poll_test debugfs_test events_test fau
 	'file_test lifecycle_test');
 lines("$tests/Makefile", '^TEST_GEN_PROGS \\+=', '^TEST_GEN_PROGS_EXTENDED');
 replace("$tests/Makefile", 'ledger.sh module.sh ynl_test.py', 'module.sh');
-lines("$tests/Makefile", '^\$\(OUTPUT\)/netlink_test');
+lines("$tests/Makefile", '^\$\(OUTPUT\)/(fuzz|netlink_test)');
 lines("$tests/config", 'CONFIG_(DEBUG_FS|FAIL.*|FAULT_.*|FTRACE|NET|NET_NS|USER_NS)=y');
 replace("$tests/.gitignore", "/$_\n", '') for qw(
-	aio_test busy_poll_test debugfs_test events_test fault_test hostile ioctl_test ledger netlink_test pairs_test reset_test
+	aio_test busy_poll_test debugfs_test events_test fault_test fuzz hostile ioctl_test ledger lives netlink_test pairs_test reset_test
 	response_test security_test slots_test state_test trace_test uring_test
 );
 paragraphs('Documentation/userspace-api/virtio_sst.rst', 'Documentation/userspace-api/virtio_sst_states.rst has');
