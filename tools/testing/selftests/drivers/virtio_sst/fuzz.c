@@ -9,7 +9,7 @@
  * allocations and copies fail in the attackers. Behind each round all must be as it was.
  *
  * The supervisor here starts processes, kills them, and looks at what they and the kernel
- * complain about; fuzz/ has the rest.
+ * complain about; fuzz-parts/ has the rest.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
