@@ -53,6 +53,11 @@ void do_aio_open(struct self *s)
 	expect(s, ret, "io_setup", EAGAIN, ENOMEM);
 	if (ret)
 		return;
+	/*
+	 * The context is the address of its ring. If the ring goes while a child has it mapped,
+	 * User Mode Linux walks the child's mappings without a lock, which lockdep reports.
+	 */
+	madvise((void *)aio.context, PAGE, MADV_DONTFORK);
 	aio.place = map_anonymous(OPS * sizeof(*aio.place), MAP_PRIVATE);
 	for (i = 0; i < OPS; i++)
 		aio.call[i].aio_lio_opcode = -1;
