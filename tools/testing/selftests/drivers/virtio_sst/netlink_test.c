@@ -502,6 +502,8 @@ FIXTURE(device)
 
 FIXTURE_SETUP(device)
 {
+	struct nl witness = {};
+
 	ASSERT_EQ(0, nl_open(&self->nl));
 	self->fd = sst_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
@@ -509,7 +511,11 @@ FIXTURE_SETUP(device)
 	ASSERT_EQ(0, sst_virtio_name(self->name, sizeof(self->name)));
 	ASSERT_EQ(0, sst_set_timeout(5000));
 	ASSERT_EQ(0, sst_set_reset_after(0));
+	/* Followers hear of it a little after the counter. The test's shall not. */
+	ASSERT_EQ(0, nl_follow(&witness, DEVICES));
 	ASSERT_EQ(0, sst_reset());
+	ASSERT_EQ(VIRTIO_SST_CMD_DEVICE_CHANGE_NTF, notified(&witness, 5000, &self->report));
+	nl_close(&witness);
 }
 
 FIXTURE_TEARDOWN(device)

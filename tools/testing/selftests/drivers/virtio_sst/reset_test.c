@@ -218,12 +218,13 @@ TEST_F(reset, time_outs_work_afterwards)
 {
 	unsigned int i;
 
-	ASSERT_EQ(0, set_file(self->fd, 50, 0));
 	for (i = 0; i < 3; i++) {
 		/* The clock runs when the device is reset. */
+		ASSERT_EQ(0, set_file(self->fd, 5000, 0));
 		ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, 1));
 		ASSERT_EQ(0, sst_reset());
 		ASSERT_EQ(0, receive_driver_made(self->fd, 1, SST_RESPONSE_ERROR));
+		ASSERT_EQ(0, set_file(self->fd, 50, 0));
 		ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, 2));
 		EXPECT_EQ(POLLIN, sst_poll(self->fd, POLLIN, 3000));
 		ASSERT_EQ(0, receive_driver_made(self->fd, 1, SST_RESPONSE_TIMEOUT));
