@@ -198,12 +198,12 @@ FIXTURE_TEARDOWN(files)
 	munmap(self->child, sizeof(*self->child));
 }
 
-TEST_F(files, device_is_for_root_only)
+TEST_F_TIMEOUT(files, device_is_for_root_only, SLOW_S)
 {
 	EXPECT_EQ(S_IFCHR | 0600, root_s_mode(sst_device()));
 }
 
-TEST_F(files, attributes_and_parameters_have_their_modes)
+TEST_F_TIMEOUT(files, attributes_and_parameters_have_their_modes, SLOW_S)
 {
 	char path[PATH_MAX];
 
@@ -212,7 +212,7 @@ TEST_F(files, attributes_and_parameters_have_their_modes)
 	EXPECT_TRUE(has_modes(MODULE, parameters));
 }
 
-TEST_F(files, debugfs_is_for_root_only)
+TEST_F_TIMEOUT(files, debugfs_is_for_root_only, SLOW_S)
 {
 	char path[PATH_MAX];
 
@@ -221,14 +221,14 @@ TEST_F(files, debugfs_is_for_root_only)
 	EXPECT_TRUE(has_modes(path, debug_files));
 }
 
-TEST_F(files, nobody_opens_none_of_them)
+TEST_F_TIMEOUT(files, nobody_opens_none_of_them, SLOW_S)
 {
 	if (child_start(self->child))
 		child_exit(self->child, opens_nothing_as(become_nobody));
 	EXPECT_EQ(0, child_end(self->child));
 }
 
-TEST_F(files, root_of_a_user_namespace_opens_none_of_them)
+TEST_F_TIMEOUT(files, root_of_a_user_namespace_opens_none_of_them, SLOW_S)
 {
 	if (child_start(self->child))
 		child_exit(self->child, opens_nothing_as(become_other_root));
@@ -500,7 +500,7 @@ static int wrong_ops(int fd, int mode)
 	return wrong;
 }
 
-TEST_F(files, opened_for_one_thing_allow_no_other)
+TEST_F_TIMEOUT(files, opened_for_one_thing_allow_no_other, SLOW_S)
 {
 	int mode;
 
@@ -528,7 +528,7 @@ static int use_given(int fd, int mode)
 	return 0;
 }
 
-TEST_F(files, given_to_nobody_are_no_more_than_they_were)
+TEST_F_TIMEOUT(files, given_to_nobody_are_no_more_than_they_were, SLOW_S)
 {
 	struct rlimit lock = { 1024 * 1024, 1024 * 1024 };
 	int mode;
@@ -546,7 +546,7 @@ TEST_F(files, given_to_nobody_are_no_more_than_they_were)
 	}
 }
 
-TEST_F(files, reset_given_to_nobody_resets_nothing)
+TEST_F_TIMEOUT(files, reset_given_to_nobody_resets_nothing, SLOW_S)
 {
 	long long resets = sst_stat("resets");
 	char path[PATH_MAX];
@@ -562,7 +562,7 @@ TEST_F(files, reset_given_to_nobody_resets_nothing)
 	close(fd);
 }
 
-TEST_F(files, descriptor_for_events_given_to_nobody_only_reads)
+TEST_F_TIMEOUT(files, descriptor_for_events_given_to_nobody_only_reads, SLOW_S)
 {
 	struct sst_event_setup setup = { .flags = SST_EVENT_NONBLOCK };
 	int fd = sst_open(O_RDONLY), events;
