@@ -561,6 +561,7 @@ TEST_F(device, has_the_counters_of_sysfs)
 
 	ASSERT_EQ(0, make_faults(self->fd));
 	/* One in flight, one that has ended at the device only as far as its owner knows */
+	ASSERT_EQ(0, file_set_timeout(self->fd, 60000));
 	ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, 1));
 	ASSERT_EQ(0, sst_send(self->fd, TYPE_NEVER, 2));
 	ASSERT_EQ(1, file_cancel(self->fd, 2, 0));
