@@ -517,7 +517,8 @@ static int report(const struct fuzz *f)
 static int print_usage(void)
 {
 	fprintf(stderr,
-		"usage: fuzz [-t SECONDS] [-r SEED] [-p PROCESSES] [-x FILE]\n"
+		"usage: fuzz [-t SECONDS] [-r SEED] [-p PROCESSES] [-l] [-x FILE]\n"
+		"-l: leave out libaio\n"
 		"-x: run the programs in FILE, as a failure prints them, and no others\n");
 	return 2;
 }
@@ -526,7 +527,7 @@ static int parse(int argc, char **argv, struct fuzz *f)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "t:r:p:x:")) != -1) {
+	while ((c = getopt(argc, argv, "t:r:p:x:l")) != -1) {
 		switch (c) {
 		case 't':
 			f->seconds = atoi(optarg);
@@ -536,6 +537,9 @@ static int parse(int argc, char **argv, struct fuzz *f)
 			break;
 		case 'p':
 			f->attackers = atoi(optarg);
+			break;
+		case 'l':
+			f->shared->no_aio = true;
 			break;
 		case 'x':
 			f->replay = optarg;

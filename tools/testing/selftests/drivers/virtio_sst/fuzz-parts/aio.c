@@ -46,18 +46,13 @@ void do_aio_open(struct self *s)
 	unsigned int i;
 	long ret;
 
-	if (is_open())
+	if (is_open() || s->shared->no_aio)
 		return;
 	aio.context = 0;
 	ret = syscall(SYS_io_setup, OPS, &aio.context);
 	expect(s, ret, "io_setup", EAGAIN, ENOMEM);
 	if (ret)
 		return;
-	/*
-	 * The context is the address of its ring. If the ring goes while a child has it mapped,
-	 * User Mode Linux walks the child's mappings without a lock, which lockdep reports.
-	 */
-	madvise((void *)aio.context, PAGE, MADV_DONTFORK);
 	aio.place = map_anonymous(OPS * sizeof(*aio.place), MAP_PRIVATE);
 	for (i = 0; i < OPS; i++)
 		aio.call[i].aio_lio_opcode = -1;

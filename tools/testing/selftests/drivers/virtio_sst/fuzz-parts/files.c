@@ -201,7 +201,7 @@ void do_readv(struct self *s)
 	ssize_t ret;
 
 	spoil_vector(s, v, n);
-	arg = offer(s, file_id(file), v, sizeof(v));
+	arg = offer_argument(s, file_id(file), v, sizeof(v));
 	/* What else is there would be taken for addresses. */
 	if (arg != v && arg != (void *)s->readonly)
 		arg = bad_pointer();
@@ -221,7 +221,7 @@ void do_writev(struct self *s)
 	ssize_t ret;
 
 	spoil_vector(s, v, n);
-	arg = pick(s, 16) ? v : offer(s, file_id(file), v, sizeof(v));
+	arg = pick(s, 16) ? v : offer_argument(s, file_id(file), v, sizeof(v));
 	ret = pwritev2(file_fd(file), arg, n, -1, pick_rwf(s));
 	expect(s, ret, "writev", EINVAL, EFAULT, EAGAIN, ENOBUFS, EIO, EOPNOTSUPP, ESPIPE);
 }

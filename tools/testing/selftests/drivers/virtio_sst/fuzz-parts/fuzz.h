@@ -88,6 +88,7 @@ struct shared {
 	uint64_t responses;
 	uint32_t ids;		/* of open files so far */
 	uint32_t edges;
+	bool no_aio;		/* nothing of libaio */
 	bool replay;		/* the programs of the corpus, and no others */
 	uint32_t corpus_nr;
 	struct program corpus[CORPUS_MAX];
@@ -130,6 +131,7 @@ struct self {
 	struct sst_request *requests;
 	struct sst_response *responses;
 	char *edge;		/* the byte behind the last one that can be used */
+	char *argument_edge;	/* the same for structures that are arguments */
 	char *readonly;
 	int scribbler;		/* a file with nothing but SCRIBBLE in it */
 };
@@ -179,6 +181,7 @@ void get_memory(struct self *s);
 void get_handles(struct self *s);
 void spoil(struct self *s, void *structure, size_t from, size_t size);
 void *offer(struct self *s, uint32_t id, const void *content, size_t size);
+void *offer_argument(struct self *s, uint32_t id, const void *content, size_t size);
 void *room_for(struct self *s, void *good, size_t size);
 void *room_for_later(struct self *s, void *good, size_t size);
 unsigned int pick_type(struct self *s);

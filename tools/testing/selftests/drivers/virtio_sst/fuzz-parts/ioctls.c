@@ -40,7 +40,7 @@ void do_transact(struct self *s)
 	t.response = (uintptr_t)room_for(s, resp, RESP);
 	spoil(s, &t, offsetof(struct sst_transaction, request_size), sizeof(t));
 	before = t;
-	arg = offer(s, file_id(file), &t, sizeof(t));
+	arg = offer_argument(s, file_id(file), &t, sizeof(t));
 	ret = ioctl(file_fd(file), SST_IOCTL_TRANSACT, arg);
 	expect_ioctl(s, file, ret, "TRANSACT", EFAULT, EINVAL, EMSGSIZE, EAGAIN, ENOBUFS, EIO);
 	if (arg != &t)
@@ -81,7 +81,7 @@ void do_settings(struct self *s)
 		return;
 	}
 	spoil(s, &settings, 0, sizeof(settings));
-	arg = offer(s, file_id(file), &settings, sizeof(settings));
+	arg = offer_argument(s, file_id(file), &settings, sizeof(settings));
 	ret = ioctl(file_fd(file), SST_IOCTL_SET_SETTINGS, arg);
 	expect_ioctl(s, file, ret, "SET_SETTINGS", EFAULT, EINVAL);
 	if (arg == &settings)
@@ -99,7 +99,7 @@ void do_cancel(struct self *s)
 		cancel.user_data = le64toh(s->requests[0].user_data);
 	}
 	spoil(s, &cancel, 0, sizeof(cancel));
-	arg = offer(s, file_id(file), &cancel, sizeof(cancel));
+	arg = offer_argument(s, file_id(file), &cancel, sizeof(cancel));
 	ret = ioctl(file_fd(file), SST_IOCTL_CANCEL, arg);
 	expect_ioctl(s, file, ret, "CANCEL", ENOENT, EFAULT, EINVAL);
 	if (arg == &cancel)
@@ -130,7 +130,7 @@ void do_events(struct self *s)
 	if (!pick(s, 8))
 		setup.capacity = pick(s, SST_EVENT_CAPACITY_MAX + 100);
 	spoil(s, &setup, 0, sizeof(setup));
-	arg = offer(s, file_id(file), &setup, sizeof(setup));
+	arg = offer_argument(s, file_id(file), &setup, sizeof(setup));
 	fd = ioctl(file_fd(file), SST_IOCTL_EVENT_FD, arg);
 	expect_ioctl(s, file, fd, "EVENT_FD", EBUSY, EFAULT, EINVAL, EMFILE, ENFILE);
 	if (arg == &setup)

@@ -40,6 +40,9 @@ void get_memory(struct self *s)
 	if (mprotect(s->readonly, EDGE_SIZE, PROT_READ))
 		_exit(2);
 	s->edge = p + EDGE_SIZE;
+	p = map_anonymous(2 * PAGE, MAP_PRIVATE);
+	take_away(p + PAGE, PAGE);
+	s->argument_edge = p + PAGE;
 }
 
 /*
@@ -84,8 +87,8 @@ static void *mapped_slot(struct handle *h, unsigned int offset)
 	return h->map + offset % (MAP_PAGES * PAGE) / 8 * 8;
 }
 
-/* Where a call reads @size bytes from, of file @id, which @content has */
-void *offer(struct self *s, uint32_t id, const void *content, size_t size)
+/* What offer() does, with the end of memory at @edge */
+static void *offer_at(struct self *s, char *edge, uint32_t id, const void *content, size_t size)
 {
 	size_t there;
 
@@ -102,11 +105,23 @@ void *offer(struct self *s, uint32_t id, const void *content, size_t size)
 	case 3:
 	case 4:
 		there = pick(s, 2) ? size : pick(s, size + 1);
-		memcpy(s->edge - there, content, there);
-		return s->edge - there;
+		memcpy(edge - there, content, there);
+		return edge - there;
 	default:
 		return (void *)content;
 	}
+}
+
+/* Where a call reads @size bytes from, of file @id, which @content has */
+void *offer(struct self *s, uint32_t id, const void *content, size_t size)
+{
+	return offer_at(s, s->edge, id, content, size);
+}
+
+/* The same for a structure with addresses of what is offered as well, which must stay */
+void *offer_argument(struct self *s, uint32_t id, const void *content, size_t size)
+{
+	return offer_at(s, s->argument_edge, id, content, size);
 }
 
 /* Where a call writes @size bytes to: @good, or somewhere else */

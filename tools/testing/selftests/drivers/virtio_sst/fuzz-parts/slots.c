@@ -45,7 +45,7 @@ void do_setup_slots(struct self *s)
 		setup.nr = pick(s, 4) ? pick(s, 40) : pick(s, 1100);
 	spoil(s, &setup, 0, sizeof(setup));
 	before = setup;
-	arg = offer(s, file_id(file), &setup, sizeof(setup));
+	arg = offer_argument(s, file_id(file), &setup, sizeof(setup));
 	ret = ioctl(file_fd(file), SST_IOCTL_SETUP_SLOTS, arg);
 	/* ENOMEM for what the user may lock */
 	expect(s, ret, "SETUP_SLOTS", file & HANDLE_EVENTS ? ENOTTY : EBUSY, EFAULT, EINVAL,
@@ -112,7 +112,7 @@ void do_transact_slots(struct self *s)
 	/* More of them than there are */
 	if (t.nr > nr)
 		t.requests = (uintptr_t)s->edge - nr * sizeof(request[0]);
-	arg = offer(s, file_id(file), &t, sizeof(t));
+	arg = offer_argument(s, file_id(file), &t, sizeof(t));
 	ret = ioctl(file_fd(file), SST_IOCTL_TRANSACT_SLOTS, arg);
 	expect(s, ret, "TRANSACT_SLOTS", file & HANDLE_EVENTS ? ENOTTY : EBUSY, EINVAL, EFAULT,
 	       EAGAIN, ENOBUFS, EIO);
