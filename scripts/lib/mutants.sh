@@ -28,53 +28,74 @@ mutant_is_valid() {
 	apply_mutant "$top" "$1" --check && [[ $(caught_by "$1") =~ ^(suite\ )?[a-z0-9.-]+$ ]]
 }
 
-# Makes the folder $1 a copy of the tree with mutant $2 in it.
-copy_mutant() {
-	mkdir "$1"
-	tar -C "$top" --exclude=./.git -cf - . | tar -C "$1" -xf -
-	apply_mutant "$1" "$2"
+# Makes the folder $1 a copy of the tree, with mutant $2 in it if there is one, and builds it.
+# All files are new: what was built of the last copy in this place must look older.
+make_copy() {
+	rm -rf "$1"
+	mkdir "$1" && tar -C "$top" --exclude=./.git -cf - . | tar -C "$1" -mxf - || return
+	[ -z "$2" ] || apply_mutant "$1" "$2" || return
+	make -s -C "$1" tools >&2 && make -s -C "$1" KDIR="$build" ARCH=um >&2
 }
 
-# Runs what is to catch the mutant in the folder $1; the rest is what the mutant is caught by.
-run_on_mutant() {
-	local copy=$1
+# Runs the attack or suite in the words from $2 on in the copy $1, and says how long it took.
+run_in_copy() {
+	local copy=$1 status=0 start=$SECONDS
 	shift
 	if [ "$1" = suite ]; then
 		"$copy/scripts/check" "$2"
 	else
 		"$copy/scripts/trust" --minutes "$minutes" --seed "$seed" --out "$copy/results" "$1"
-	fi
+	fi >"$copy/output" 2>&1 || status=$?
+	took="$((SECONDS - start)) s"
+	return "$status"
 }
 
-# Succeeds if mutant $1 is found, and says after how long and by which tests. What can't be
-# built is not found.
-mutant_is_caught() {
-	local copy=$work/mutant status=0 start by
-	by=$(caught_by "$1")
-	rm -rf "$copy"
-	copy_mutant "$copy" "$1" && make -s -C "$copy" tools >&2 &&
-		make -s -C "$copy" KDIR="$build" ARCH=um >&2 || return
-	start=$SECONDS
+# Succeeds if what $1 names, an attack or a suite, passes where there is no fault.
+passes_without_fault() {
+	local copy=$work/mutant
 	# shellcheck disable=SC2086 # one word or two
-	run_on_mutant "$copy" $by >"$copy/output" 2>&1 || status=$?
-	took="$((SECONDS - start)) s"
+	make_copy "$copy" '' && run_in_copy "$copy" $1 && return
+	tail -n 20 "$copy/output" >&2
+	return 1
+}
+
+# Succeeds if mutant $1 is found, and says by which tests. What can't be built is not found.
+mutant_is_caught() {
+	local copy=$work/mutant status=0
+	make_copy "$copy" "$1" || return
+	# shellcheck disable=SC2046 # one word or two
+	run_in_copy "$copy" $(caught_by "$1") || status=$?
 	[ "$status" = 1 ] && sed -n 's/^not ok /# &/p' "$copy/output" | grep . && return
 	tail -n 20 "$copy/output" >&2
 	return 1
 }
 
-# The tests of scripts/trust --mutants: each of $chosen_mutants has to be caught.
+# Prints one TAP line: $1 is empty or "not ", the rest says what was seen.
+mutant_result() {
+	number=$((number + 1))
+	echo "$1ok $number $2"
+}
+
+# The tests of scripts/trust --mutants: each of $chosen_mutants has to be caught, by something
+# that finds no fault where there is none.
 attack_mutants() {
-	local name number=0 took
+	local name by number=0 took='no time' not
 	need_packages git
+	while read -r by; do
+		not='not '
+		if passes_without_fault "$by" </dev/null; then not=''; fi
+		mutant_result "$not" "no fault: $by passes, in $took"
+	done < <(for name in $chosen_mutants; do caught_by "$name"; done | sort -u)
 	for name in $chosen_mutants; do
-		number=$((number + 1)) took='no time'
+		by=$(caught_by "$name")
 		if mutant_is_caught "$name"; then
-			echo "ok $number $name: caught by $(caught_by "$name") after $took"
+			mutant_result '' "$name: caught by $by after $took"
 			echo "# figure: mutants caught 1"
 		else
-			echo "not ok $number $name: not caught by $(caught_by "$name") in $took"
+			mutant_result 'not ' "$name: not caught by $by in $took"
 		fi
 	done
 	echo "1..$number"
+	# What uml-run has kept of the copy
+	rm -rf "$cache"/build/*/module-"$(echo "$work/mutant" | short_hash)"
 }
