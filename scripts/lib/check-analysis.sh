@@ -6,7 +6,7 @@
 # shellcheck disable=SC2154 # variables of scripts/check
 
 # The suites in whose guests gcov counts: those of the others add nothing to it.
-readonly counted_suites='kunit modern netlink pairs module'
+readonly counted_suites='kunit modern netlink pairs module fault-injection'
 
 # The driver's tests for machines that are slow and look at who does what at the same time
 readonly race_tests=(file_test ioctl_test "uring_test -v plain -f own" aio_test "slots_test -f setup -f calls"
@@ -18,7 +18,7 @@ part_of_suite() {
 	set +e
 	(
 		set -e
-		"suite_$1"
+		carry_out "$1"
 	)
 	status=$?
 	set -e

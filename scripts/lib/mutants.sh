@@ -3,7 +3,7 @@
 #
 # Mutants: faults that are put into a copy of the tree to see that an attack, or a suite
 # of scripts/check, finds them. Each is a patch in scripts/lib/mutants, after comments that say
-# what is wrong and what finds it: "Caught-by: ATTACK", or "Caught-by: suite SUITE".
+# what is wrong and what finds it: "# Caught by: ATTACK", or "# Caught by: suite SUITE".
 # shellcheck disable=SC2154 # variables of those who read this file
 
 readonly mutants=$top/scripts/lib/mutants
@@ -14,7 +14,7 @@ mutant_names() {
 
 # What is to catch mutant $1
 caught_by() {
-	sed -n 's/^\(# \)\?Caught[- ]by: //p' "$mutants/$1.patch"
+	sed -n 's/^# Caught by: //p' "$mutants/$1.patch"
 }
 
 # Applies mutant $2 to the tree in the folder $1; what follows are options. In a repository of

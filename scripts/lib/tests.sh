@@ -46,17 +46,19 @@ end_tap() {
 	echo "1..$tap_number"
 }
 
-# One test: $1 is its name, the rest a command whose output tells what failed.
+# One test: $1 is its name, the rest a command whose output tells what failed. Of one that
+# does not fail, it is the figures that are printed.
 # With set -e off in the command, as in any condition: its status must tell.
 test_that() {
 	local name=$1 output
 	shift
 	tap_number=$((tap_number + 1))
 	if output=$("$@" 2>&1); then
+		grep '^# figure: ' <<<"$output" || true
 		echo "ok $tap_number $name"
 	else
 		echo "not ok $tap_number $name"
-		printf '%s\n' "$output" | head -n 50 | sed 's/^/# /'
+		printf '%s\n' "$output" | head -n 80 | sed 's/^/# /'
 	fi
 }
 

@@ -8,21 +8,6 @@
 share_back_end_deaths=2 share_unplugs=2 share_soak=2
 readonly faults=$top/scripts/lib/trust-life
 
-# One test, as test_that, whose figures and other remarks are printed in any case.
-fault_test() {
-	local name=$1 output status=0
-	shift
-	tap_number=$((tap_number + 1))
-	output=$("$@" 2>&1) || status=$?
-	grep '^# ' <<<"$output" || true
-	if [ "$status" = 0 ]; then
-		echo "ok $tap_number $name"
-	else
-		echo "not ok $tap_number $name (status $status)"
-		grep -v '^# ' <<<"$output" | head -n 80 | sed 's/^/# /'
-	fi
-}
-
 # Prints the back-end's options for tests, in one line.
 backend_options() {
 	tr '\n' ' ' <"$selftests/backend-options"
@@ -52,9 +37,9 @@ attack_back-end-deaths() {
 	need_packages uml-utilities
 	build_selftests
 	start_tap
-	fault_test "back-ends die, and the transport notices: seed $seed" \
+	test_that "back-ends die, and the transport notices: seed $seed" \
 		die_often death "back-end deaths" $((seconds * 2 / 3)) --backend-req
-	fault_test "back-ends die, and the transport does not notice: seed $seed" \
+	test_that "back-ends die, and the transport does not notice: seed $seed" \
 		die_often silence "back-end deaths unnoticed" $((seconds / 3))
 	end_tap
 }
@@ -63,9 +48,9 @@ attack_unplugs() {
 	need_packages uml-utilities
 	build_selftests
 	start_tap
-	fault_test "devices are taken off: seed $seed" \
+	test_that "devices are taken off: seed $seed" \
 		lives unplug "orderly removals" $((seconds / 2)) --kasan --backend "--events 5 $(backend_options)"
-	fault_test "devices break off: seed $seed" \
+	test_that "devices break off: seed $seed" \
 		die_often death "surprise removals" $((seconds / 2)) --backend-req
 	end_tap
 }
@@ -82,7 +67,7 @@ ordeal() {
 attack_life-cycle() {
 	build_selftests
 	start_tap
-	fault_test "unbound, reset, reloaded and changed in random order: seed $seed" \
+	test_that "unbound, reset, reloaded and changed in random order: seed $seed" \
 		ordeal "rebind reset netlink_reset settings refuse_unload reload" "$seconds" --kasan
 	end_tap
 }
@@ -92,7 +77,7 @@ attack_suspends() {
 	build_selftests
 	start_tap
 	for machine in q35 microvm; do
-		in=machine fault_test "$machine, suspended, reset and unbound in random order: seed $seed" \
+		in=machine test_that "$machine, suspended, reset and unbound in random order: seed $seed" \
 			ordeal "suspend suspend suspend suspend reset rebind" $((seconds / 2)) --machine "$machine"
 	done
 	end_tap
@@ -101,7 +86,7 @@ attack_suspends() {
 attack_soak() {
 	build_selftests
 	start_tap
-	fault_test "all interfaces, and memory: seed $seed" guest --kasan --timeout $((seconds + 300)) \
+	test_that "all interfaces, and memory: seed $seed" guest --kasan --timeout $((seconds + 300)) \
 		--backend "--events 5 $(backend_options)" -- \
 		"$work/selftests/lives" -r "$seed" -w "$top/scripts/lib/trust-soak $seconds $seed $work/selftests"
 	end_tap
@@ -110,7 +95,7 @@ attack_soak() {
 attack_memory-pressure() {
 	build_selftests
 	start_tap
-	fault_test "users are killed for memory, allocations fail: seed $seed" \
+	test_that "users are killed for memory, allocations fail: seed $seed" \
 		guest --kasan --mem 128M --timeout $((seconds + 180)) --backend "--events 5 $(backend_options)" -- \
 		"$top/scripts/lib/trust-pressure" "$seconds" "$seed" "$work/selftests"
 	end_tap

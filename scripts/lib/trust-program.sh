@@ -7,8 +7,8 @@
 # shellcheck disable=SC2034 # scripts/trust's
 share_hostile_program=3
 
-# Hostile programs for $2 seconds and with the option $3, in a guest with the options $1; then the module must be
-# unused. Of a run that fails, the programs that ran are in what it prints.
+# Hostile programs for $2 seconds and with the option $3, in a guest with the options $1;
+# then the module must be unused. Of a run that fails, the programs that ran are in what it prints.
 fuzz_in_guest() {
 	# shellcheck disable=SC2016,SC2086 # the guest expands it; a list of words
 	guest $1 --timeout $(($2 * 2 + 240)) \

@@ -218,6 +218,25 @@ static void lose(struct worker *w, unsigned int first, unsigned int n)
 	w->gone = true;
 }
 
+/*
+ * Enter what became of @n requests that one call submits and waits for. Returns how many
+ * have their response, or a negative number if none was accepted.
+ */
+static int settle(struct worker *w, const char *call, unsigned int first, unsigned int n, int ret)
+{
+	if (ret < 0 && ret != -ENODEV) {
+		refused(w, call, first, n, -ret);
+		return ret;
+	}
+	if (ret < 0)
+		ret = 0;
+	accept_some(w, first, n, ret);
+	if (ret < n)
+		lose(w, first + ret, n - ret);
+
+	return ret;
+}
+
 static void check_id(struct worker *w, unsigned int n, uint64_t id)
 {
 	unsigned int i;
@@ -461,15 +480,9 @@ static void transact_slots(struct worker *w, unsigned int n)
 		       SST_PAYLOAD_SIZE);
 	}
 	ret = ioctl(w->fd, SST_IOCTL_TRANSACT_SLOTS, &t);
-	if (ret < 0 && errno != ENODEV) {
-		refused(w, "TRANSACT_SLOTS", first, n, errno);
-		return;
-	}
+	ret = settle(w, "TRANSACT_SLOTS", first, n, ret < 0 ? -errno : ret);
 	if (ret < 0)
-		ret = 0;
-	accept_some(w, first, n, ret);
-	if (ret < n)
-		lose(w, first + ret, n - ret);
+		return;
 	for (i = 0; i < ret; i++)
 		check_slot(w, &response[i], request[i].index, first + i);
 	visit_gaps(w, check_canary);
@@ -517,15 +530,7 @@ static void transact_uring(struct worker *w, unsigned int n)
 
 	prepare_some(w, first, n);
 	ret = run_command(w, &t);
-	if (ret < 0 && ret != -ENODEV) {
-		refused(w, "io_uring TRANSACT", first, n, -ret);
-		return;
-	}
-	if (ret < 0)
-		ret = 0;
-	accept_some(w, first, n, ret);
-	if (ret < n)
-		lose(w, first + ret, n - ret);
+	ret = settle(w, "io_uring TRANSACT", first, n, ret);
 	for (i = 0; i < ret; i++)
 		check(w, &w->resp[i], false);
 }

@@ -1,2 +1,0 @@
-events.o: examples/events.c ../../../include/uapi/linux/virtio_sst.h
-../../../include/uapi/linux/virtio_sst.h:
