@@ -222,7 +222,8 @@ static void lose(struct worker *w, unsigned int first, unsigned int n)
  * Enter what became of @n requests that one call submits and waits for. Returns how many
  * have their response, or a negative number if none was accepted.
  */
-static int settle(struct worker *w, const char *call, unsigned int first, unsigned int n, int ret)
+static int enter_result(struct worker *w, const char *call, unsigned int first,
+			unsigned int n, int ret)
 {
 	if (ret < 0 && ret != -ENODEV) {
 		refused(w, call, first, n, -ret);
@@ -480,7 +481,7 @@ static void transact_slots(struct worker *w, unsigned int n)
 		       SST_PAYLOAD_SIZE);
 	}
 	ret = ioctl(w->fd, SST_IOCTL_TRANSACT_SLOTS, &t);
-	ret = settle(w, "TRANSACT_SLOTS", first, n, ret < 0 ? -errno : ret);
+	ret = enter_result(w, "TRANSACT_SLOTS", first, n, ret < 0 ? -errno : ret);
 	if (ret < 0)
 		return;
 	for (i = 0; i < ret; i++)
@@ -530,7 +531,7 @@ static void transact_uring(struct worker *w, unsigned int n)
 
 	prepare_some(w, first, n);
 	ret = run_command(w, &t);
-	ret = settle(w, "io_uring TRANSACT", first, n, ret);
+	ret = enter_result(w, "io_uring TRANSACT", first, n, ret);
 	for (i = 0; i < ret; i++)
 		check(w, &w->resp[i], false);
 }
