@@ -49,10 +49,21 @@ attack_unplugs() {
 	build_selftests
 	start_tap
 	test_that "devices are taken off: seed $seed" \
-		lives unplug "orderly removals" $((seconds / 2)) --kasan --backend "--events 5 $(backend_options)"
+		lives unplug "orderly removals" $((seconds / 3)) --kasan --backend "--events 5 $(backend_options)"
 	test_that "devices break off: seed $seed" \
-		die_often death "surprise removals" $((seconds / 2)) --backend-req
+		die_often death "surprise removals" $((seconds / 3)) --backend-req
+	test_that "QEMU unplugs devices: seed $seed" unplug_all_the_time $((seconds / 3))
 	end_tap
+}
+
+# Runs the program "lives" with a device that QEMU takes from a port of a PCI machine all the
+# time, for $1 seconds.
+unplug_all_the_time() {
+	local place=$place/hotplug
+	mkdir "$place"
+	in=machine lives hotplug "devices unplugged by QEMU" "$1" \
+		--guest-option -device --guest-option pcie-root-port,id=hotplug-port,chassis=10 \
+		--beside "$top/scripts/lib/trust-hotplug $place $seed --events 5 $(backend_options)"
 }
 
 # Runs the program "lives" while trust-ordeal does what the words of $1 say, in a random
