@@ -289,6 +289,9 @@ static bool judge(int error, const struct answer *answer)
 {
 	if (error == ENODEV)
 		return false;
+	/* The family is no longer known, or its module is on its way out. */
+	if (error == ENOENT || error == EPROTONOSUPPORT)
+		fail(EXIT_NO_DRIVER, "the driver is being unloaded");
 	if (error == EPERM || error == EACCES)
 		fail(EXIT_NO_PERMISSION,
 		     "no permission: only root (CAP_SYS_ADMIN) may change or reset a device");
