@@ -68,12 +68,14 @@ static int set_handler(void)
 
 int sigbus_open(struct sigbus *sigbus, const struct memtable *mt)
 {
-	if (!sigbus_state.first && set_handler())
-		return -1;
 	sigbus->mt = mt;
 	sigbus->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (sigbus->fd < 0)
 		return -1;
+	if (!sigbus_state.first && set_handler()) {
+		close_fd(&sigbus->fd);
+		return -1;
+	}
 	sigbus->next = sigbus_state.first;
 	sigbus_state.first = sigbus;
 	return 0;
