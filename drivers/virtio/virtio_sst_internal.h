@@ -13,6 +13,7 @@
 #include <linux/container_of.h>
 #include <linux/device.h>
 #include <linux/list.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -630,6 +631,18 @@ static inline unsigned int sst_slot_places(const struct sst_slot *slot)
 static inline u64 sst_request_id(u64 generation, u32 index)
 {
 	return generation << SST_SLOT_INDEX_BITS | index;
+}
+
+/* Whether a generation is one of those that the queue @index of @nr_queues gives. */
+static inline bool sst_generation_of_queue(u64 generation, u32 index, u32 nr_queues)
+{
+	u32 remainder;
+
+	if (generation <= index)
+		return false;
+	div_u64_rem(generation - index, nr_queues, &remainder);
+
+	return !remainder;
 }
 
 static inline u64 sst_slot_id(const struct sst_slot *slot)

@@ -498,7 +498,8 @@ static void sst_response_unmatched(struct sst_queue *q, u64 id,
 {
 	u64 generation = id >> SST_SLOT_INDEX_BITS;
 
-	if (generation > q->index && generation <= q->generation) {
+	if (generation <= q->generation &&
+	    sst_generation_of_queue(generation, q->index, q->sst->nr_queues)) {
 		sst_late(q, id, response, length, 0);
 		return;
 	}
@@ -2226,7 +2227,9 @@ int sst_inbox_alloc(struct sst_inbox *inbox, unsigned int nr, unsigned int size)
 	inbox->stride = ALIGN(size, max(dma_get_cache_alignment(), SMP_CACHE_BYTES));
 	inbox->size = size;
 	inbox->nr_buffers = nr;
-	inbox->buffers = kcalloc(nr, inbox->stride, GFP_KERNEL);
+	/* Pages of its own: of those that share a page with one, a device sees all. */
+	inbox->buffers = alloc_pages_exact(array_size(nr, inbox->stride),
+					   GFP_KERNEL | __GFP_ZERO);
 
 	return inbox->buffers ? 0 : -ENOMEM;
 }
@@ -2237,7 +2240,8 @@ int sst_inbox_alloc(struct sst_inbox *inbox, unsigned int nr, unsigned int size)
  */
 void sst_inbox_free(struct sst_inbox *inbox)
 {
-	kfree(inbox->buffers);
+	if (inbox->buffers)
+		free_pages_exact(inbox->buffers, inbox->nr_buffers * inbox->stride);
 }
 
 /**

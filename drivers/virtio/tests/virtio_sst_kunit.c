@@ -90,6 +90,17 @@ static void sst_test_request_id(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sst_request_id(0xffffffffffULL, 5), 0xffffffffff000005ULL);
 }
 
+static void sst_test_generations(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, sst_generation_of_queue(0, 0, 1));
+	KUNIT_EXPECT_TRUE(test, sst_generation_of_queue(1, 0, 1));
+	KUNIT_EXPECT_FALSE(test, sst_generation_of_queue(2, 2, 3));
+	KUNIT_EXPECT_FALSE(test, sst_generation_of_queue(4, 2, 3));
+	KUNIT_EXPECT_TRUE(test, sst_generation_of_queue(5, 2, 3));
+	KUNIT_EXPECT_TRUE(test, sst_generation_of_queue(0xffffffffffULL, 0, 3));
+	KUNIT_EXPECT_FALSE(test, sst_generation_of_queue(0xffffffffffULL, 1, 3));
+}
+
 static void sst_test_response_length(struct kunit *test)
 {
 	KUNIT_EXPECT_FALSE(test, sst_response_length_valid(0));
@@ -117,6 +128,7 @@ static struct kunit_case sst_test_cases[] = {
 	KUNIT_CASE(sst_test_layout),
 	KUNIT_CASE(sst_test_ioctl_numbers),
 	KUNIT_CASE(sst_test_request_id),
+	KUNIT_CASE(sst_test_generations),
 	KUNIT_CASE(sst_test_response_length),
 	KUNIT_CASE(sst_test_requests_in),
 	{}
