@@ -512,8 +512,8 @@ struct sst_slot_response {
  * @nr: number of requests, at least 1, at most the request_limit of the open file and
  *	half of the queue_size of the device
  * @flags: 0
- * @submitted: set by SST_IOCTL_TRANSACT_SLOTS: @nr once the requests are submitted, 0 if
- *	they were not; 0 in a command
+ * @submitted: 0. SST_IOCTL_TRANSACT_SLOTS sets it to @nr once the requests are submitted,
+ *	and leaves or makes it 0 if they are not
  * @reserved: 0
  *
  * Argument of SST_IOCTL_TRANSACT_SLOTS, and command of SST_URING_CMD_TRANSACT_SLOTS. All
