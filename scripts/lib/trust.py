@@ -13,6 +13,7 @@ trust.py check ATTACK...   fails if a promise names a test that does not exist, 
 import json
 import pathlib
 import re
+import subprocess
 import sys
 import time
 
@@ -31,6 +32,16 @@ def promises():
     return yaml.safe_load(PROMISES.read_text(encoding="utf-8"))
 
 
+def commit():
+    """The commit that the tree is, with a "+" if it is not quite that; nothing without git."""
+    try:
+        said = subprocess.run(["git", "-C", TOP, "describe", "--always", "--exclude=*", "--dirty=+"],
+                              check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said.stdout.strip()
+
+
 def record(path, attack, seed, seconds, passed, failed):
     figures = {}
     for line in sys.stdin:
@@ -40,6 +51,7 @@ def record(path, attack, seed, seconds, passed, failed):
     result = {
         "attack": attack,
         "date": time.strftime("%Y-%m-%d"),
+        "commit": commit(),
         "seed": int(seed),
         "seconds": int(seconds),
         "passed": int(passed),
@@ -126,9 +138,10 @@ def promise_row(promise, results):
 
 def attack_row(result):
     numbers = [f"{number:,} {name}" for name, number in sorted(result["figures"].items())]
-    return [[f"``{result['attack']}``"], numbers, [f"{failures(result)} in {result['passed']:,} passed tests"
-            if result["failed"] else f"{result['passed']:,} passed"],
-            [duration(result["seconds"])], [str(result["seed"])], [result["date"]]]
+    passed, failed = result["passed"], result["failed"]
+    tests = f"**{failed:,} of {passed + failed:,} failed**" if failed else f"{passed:,} passed"
+    return [[f"``{result['attack']}``"], numbers, [tests], [duration(result["seconds"])],
+            [str(result["seed"])], [result["date"], result["commit"]]]
 
 
 def page(folder, path):
@@ -141,7 +154,7 @@ def page(folder, path):
     out += table([32, 20, 48], ["Promise", "Attacks", "Tests"],
                  [promise_row(promise, results) for promise in promises()])
     if results:
-        out += table([16, 36, 14, 10, 14, 10], ["Attack", "Figures", "Tests", "Took", "Seed", "Date"],
+        out += table([16, 36, 14, 10, 14, 10], ["Attack", "Figures", "Tests", "Took", "Seed", "Date, commit"],
                      map(attack_row, results.values()))
     pathlib.Path(path).write_text("\n".join(out).rstrip("\n") + "\n", encoding="utf-8")
 
