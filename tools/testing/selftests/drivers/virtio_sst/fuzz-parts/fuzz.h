@@ -94,7 +94,7 @@ struct shared {
 	struct program corpus[CORPUS_MAX];
 	struct progress attacker[ATTACKERS_MAX];
 	struct progress witness[WITNESSES];
-	uint8_t edge_map[1 << 16];
+	uint32_t edge_map[1 << 16];
 	struct book_file book[BOOK_FILES];
 };
 

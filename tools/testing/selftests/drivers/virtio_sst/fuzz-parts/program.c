@@ -202,7 +202,7 @@ static bool take_coverage(struct self *s)
 		return false;
 	n = __atomic_load_n(&s->kcov[0], __ATOMIC_RELAXED);
 	for (i = 1; i <= n; i++) {
-		edge = mix(s->kcov[i] ^ (last << 1)) % sizeof(s->shared->edge_map);
+		edge = mix(s->kcov[i] ^ (last << 1)) % ARRAY_SIZE(s->shared->edge_map);
 		last = s->kcov[i];
 		if (s->shared->edge_map[edge] ||
 		    __atomic_exchange_n(&s->shared->edge_map[edge], 1, __ATOMIC_RELAXED))
