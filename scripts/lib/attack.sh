@@ -28,6 +28,33 @@ counter_is() {
 	[ "$(sed -n "s/^$1 //p" "$attributes/stats")" = "$2" ]
 }
 
+# Prints the KiB of a line of /proc/meminfo.
+kib() {
+	awk -v name="$1:" '$1 == name { print $2 }' /proc/meminfo
+}
+
+# Prints what memory is used when what can be given back was: unreclaimable slab, available.
+memory() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	sleep 1
+	echo "$(kib SUnreclaim) $(kib MemAvailable)"
+}
+
+# Prints what memory() gave first ($1) and last ($2), and fails if it has grown by more than
+# $3 KiB.
+compare_memory() {
+	local slab_first available_first slab_last available_last
+	read -r slab_first available_first <<<"$1"
+	read -r slab_last available_last <<<"$2"
+	echo "# figure: KiB of slab at the start $slab_first"
+	echo "# figure: KiB of slab at the end $slab_last"
+	echo "# figure: KiB available at the start $available_first"
+	echo "# figure: KiB available at the end $available_last"
+	[ $((slab_last - slab_first)) -le "$3" ] || fail "slab has grown"
+	[ $((available_first - available_last)) -le "$3" ] || fail "memory is missing"
+}
+
 # Waits for $1 ms, without a process of its own.
 pause() {
 	[ -n "${clock-}" ] || start_clock
