@@ -23,9 +23,20 @@ apply_mutant() {
 	GIT_CEILING_DIRECTORIES=$(dirname "$1") git -C "$1" apply "${@:3}" "$mutants/$2.patch"
 }
 
-# Succeeds if mutant $1 can be put into the tree, and says what catches it.
+# Succeeds if mutant $1 can be put into the tree, and says which attack or suite catches it.
 mutant_is_valid() {
-	apply_mutant "$top" "$1" --check && [[ $(caught_by "$1") =~ ^(suite\ )?[a-z0-9.-]+$ ]]
+	local by
+	by=$(caught_by "$1")
+	apply_mutant "$top" "$1" --check || return
+	case $by in
+	"suite "*) grep -q "^suite_${by#suite }() {" "$top"/scripts/check "$top"/scripts/lib/check-*.sh ;;
+	*) attacks | grep -qxF -- "$by" ;;
+	esac
+}
+
+# Succeeds if attack $1 is what catches a mutant.
+has_mutant() {
+	grep -qxF "# Caught by: $1" "$mutants"/*.patch
 }
 
 # Makes the folder $1 a copy of the tree, with mutant $2 in it if there is one, and builds it.
@@ -59,13 +70,15 @@ passes_without_fault() {
 	return 1
 }
 
-# Succeeds if mutant $1 is found, and says by which tests. What can't be built is not found.
+# Succeeds if mutant $1 is found, and says by which tests. What can't be built, or started in a
+# guest, is not found.
 mutant_is_caught() {
 	local copy=$work/mutant status=0
 	make_copy "$copy" "$1" || return
 	# shellcheck disable=SC2046 # one word or two
 	run_in_copy "$copy" $(caught_by "$1") || status=$?
-	[ "$status" = 1 ] && sed -n 's/^not ok /# &/p' "$copy/output" | grep . && return
+	[ "$status" = 1 ] && ! grep -q 'exit status 12[12];' "$copy/output" &&
+		sed -n 's/^not ok /# &/p' "$copy/output" | grep . && return
 	tail -n 20 "$copy/output" >&2
 	return 1
 }

@@ -56,7 +56,7 @@ attack_back-end() {
 	start_tap
 	for name in $fuzzers; do
 		part=${fuzz_parts[$name]}
-		test_that "fuzzer $name, seed $seed" fuzz "$name" "$((seconds * part / 5))"
+		test_that "fuzzer $name, seed $seed" fuzz "$name" "$((seconds * part / 5 + 1))"
 		fuzz_figures "$name"
 	done
 	end_tap
