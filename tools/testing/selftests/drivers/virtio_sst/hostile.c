@@ -120,16 +120,9 @@ struct worker {
 	struct sst_response resp[MAX_BATCH];
 };
 
-static unsigned int next_random(unsigned int *random)
-{
-	/* Numerical Recipes' linear congruence: repeatable from the seed */
-	*random = *random * 1664525 + 1013904223;
-	return *random >> 8;
-}
-
 static unsigned int below(struct worker *w, unsigned int n)
 {
-	return next_random(&w->random) % n;
+	return sst_random(&w->random) % n;
 }
 
 static void count(struct shared *shared, enum count which, unsigned long long n)
@@ -385,11 +378,6 @@ static void transact(struct worker *w, unsigned int n)
 
 /* Slots */
 
-static unsigned char *slot_response(const struct worker *w, unsigned int index)
-{
-	return w->slots + index * w->setup.slot_size + w->setup.response_offset;
-}
-
 /* Everything that is not a payload of a slot in use */
 static void visit_gaps(struct worker *w,
 		       void (*fn)(struct worker *w, unsigned char *p, size_t n))
@@ -419,20 +407,12 @@ static void check_canary(struct worker *w, unsigned char *p, size_t n)
 
 static void set_up_slots(struct worker *w)
 {
-	w->slots = NULL;
-	w->setup = (struct sst_slot_setup){ .nr = SLOTS };
-	if (ioctl(w->fd, SST_IOCTL_SETUP_SLOTS, &w->setup)) {
-		w->gone |= errno == ENODEV;
-		if (errno != ENODEV)
-			complain(w, "SETUP_SLOTS", errno);
-		return;
-	}
-	w->slots = mmap(NULL, w->setup.size, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
+	w->slots = sst_map_slots(w->fd, SLOTS, &w->setup);
 	if (w->slots == MAP_FAILED) {
 		w->slots = NULL;
 		w->gone |= errno == ENODEV;
 		if (errno != ENODEV)
-			complain(w, "mmap", errno);
+			complain(w, "SETUP_SLOTS, or mmap", errno);
 		return;
 	}
 	if (!all_bytes(w->slots, 0, w->setup.size))
@@ -443,17 +423,12 @@ static void set_up_slots(struct worker *w)
 static void check_slot(struct worker *w, const struct sst_slot_response *from,
 		       unsigned int index, unsigned int n)
 {
-	struct sst_response *resp = w->resp;
-
-	if (from->user_data != user_data(w, n) || from->index != index)
+	if (from->user_data != user_data(w, n) || from->index != index) {
 		complain(w, "slot of another request", from->user_data);
-	resp->status = htole32(from->status);
-	resp->flags = htole32(from->flags);
-	resp->request_id = htole64(from->request_id);
-	resp->user_data = htole64(from->user_data);
-	resp->result = htole64(from->result);
-	memcpy(resp->payload, slot_response(w, index), SST_PAYLOAD_SIZE);
-	check(w, resp, true);
+		return;
+	}
+	sst_slot_to_response(from, &w->setup, w->slots, w->resp);
+	check(w, w->resp, true);
 }
 
 static void transact_slots(struct worker *w, unsigned int n)
@@ -746,7 +721,7 @@ struct control {
 
 static unsigned int choose(struct control *c, const unsigned int *from, unsigned int n)
 {
-	return from[next_random(&c->random) % n];
+	return from[sst_random(&c->random) % n];
 }
 
 static long long attr_number(const char *name)
@@ -884,10 +859,10 @@ static int live(struct control *c)
 
 	begin_life(c);
 	/* Either the processes end first, or the device does. */
-	calm = s->good || next_random(&c->random) % 2;
+	calm = s->good || sst_random(&c->random) % 2;
 	start_workers(c);
-	sleep_ms(1 + next_random(&c->random) % 50);
-	if (!s->good && next_random(&c->random) % 8 == 0)
+	sleep_ms(1 + sst_random(&c->random) % 50);
+	if (!s->good && sst_random(&c->random) % 8 == 0)
 		sst_attr_set("reset", "1");
 	if (calm) {
 		__atomic_store_n(&s->stop, true, __ATOMIC_SEQ_CST);
@@ -927,7 +902,7 @@ static int die(struct control *c)
 
 	begin_life(c);
 	start_workers(c);
-	sleep_ms(next_random(&c->random) % 50);
+	sleep_ms(sst_random(&c->random) % 50);
 	died = kill_device(c);
 	__atomic_store_n(&c->shared->stop, true, __ATOMIC_SEQ_CST);
 	ret = await_workers(c);
@@ -948,7 +923,7 @@ static int use_device(struct control *c, unsigned int index)
 /* Have a device die in any of the lives that are next. Returns 0 or -1. */
 static int die_some_time(struct control *c, unsigned int index)
 {
-	unsigned int lives = next_random(&c->random) % GOOD_LIFE;
+	unsigned int lives = sst_random(&c->random) % GOOD_LIFE;
 
 	if (use_device(c, index)) {
 		complain_of(c->shared, "no such device", index);

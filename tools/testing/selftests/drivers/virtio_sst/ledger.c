@@ -72,9 +72,7 @@ struct worker {
 
 static unsigned int next_random(struct worker *w)
 {
-	/* Numerical Recipes' linear congruence: repeatable from the seed */
-	w->random = w->random * 1664525 + 1013904223;
-	return w->random >> 8;
+	return sst_random(&w->random);
 }
 
 static void complain(struct worker *w, const char *what, uint64_t id)
@@ -82,11 +80,6 @@ static void complain(struct worker *w, const char *what, uint64_t id)
 	__atomic_add_fetch(&w->ledger->errors, 1, __ATOMIC_SEQ_CST);
 	fprintf(stderr, "# process %u, request %llu: %s\n", w->number,
 		(unsigned long long)id, what);
-}
-
-static unsigned char pattern(uint64_t id)
-{
-	return id * 37 + 1;
 }
 
 /* Some requests take long, to be in flight when something happens. */
@@ -102,7 +95,7 @@ static unsigned int pick_type(struct worker *w)
 static void prepare(struct worker *w, struct sst_request *req, uint64_t id)
 {
 	sst_prepare(req, pick_type(w), id);
-	memset(req->payload, pattern(id), SST_PAYLOAD_SIZE);
+	memset(req->payload, sst_pattern(id), SST_PAYLOAD_SIZE);
 }
 
 /* Nothing will come of going on. */
@@ -164,7 +157,7 @@ static void check(struct worker *w, const struct sst_response *resp)
 		__atomic_add_fetch(&w->ledger->failed, 1, __ATOMIC_SEQ_CST);
 	else if (status != SST_RESPONSE_OK)
 		complain(w, "unexpected status", id);
-	else if (!all_bytes(resp->payload, pattern(id), SST_PAYLOAD_SIZE))
+	else if (!all_bytes(resp->payload, sst_pattern(id), SST_PAYLOAD_SIZE))
 		complain(w, "data of another request", id);
 	__atomic_add_fetch(&w->ledger->ended, 1, __ATOMIC_SEQ_CST);
 }
@@ -200,23 +193,11 @@ static void transact(struct worker *w, struct sst_request *req, struct sst_respo
 		check(w, resp);
 }
 
-/* What a response in a slot would be elsewhere */
-static void take_from_slot(const struct worker *w, const struct sst_slot_response *from,
-			   struct sst_response *resp)
-{
-	resp->status = htole32(from->status);
-	resp->flags = htole32(from->flags);
-	resp->request_id = htole64(from->request_id);
-	resp->user_data = htole64(from->user_data);
-	memcpy(resp->payload, w->memory + from->index * w->setup.slot_size +
-	       w->setup.response_offset, SST_PAYLOAD_SIZE);
-}
-
 static void fill_slot(const struct worker *w, struct sst_slot_request *to, unsigned int index,
 		      uint64_t id, unsigned int type)
 {
 	*to = (struct sst_slot_request){ .type = type, .user_data = id, .index = index };
-	memset(w->memory + index * w->setup.slot_size, pattern(id), SST_PAYLOAD_SIZE);
+	memset(w->memory + index * w->setup.slot_size, sst_pattern(id), SST_PAYLOAD_SIZE);
 }
 
 /* Make @n requests in slots in one call, any of which may be the device's still. */
@@ -252,7 +233,7 @@ static void transact_slots(struct worker *w, struct sst_response *resp, unsigned
 	__atomic_add_fetch(&w->ledger->sent, n, __ATOMIC_SEQ_CST);
 	w->sent += n;
 	for (i = 0; i < n; i++) {
-		take_from_slot(w, &response[i], resp);
+		sst_slot_to_response(&response[i], &w->setup, w->memory, resp);
 		if (response[i].user_data != first + i || response[i].index != request[i].index)
 			complain(w, "response of another request", first + i);
 		else
@@ -263,10 +244,7 @@ static void transact_slots(struct worker *w, struct sst_response *resp, unsigned
 /* Returns 0, or -1 and errno is set. */
 static int set_up_slots(struct worker *w, unsigned int nr)
 {
-	w->setup = (struct sst_slot_setup){ .nr = nr };
-	if (ioctl(w->fd, SST_IOCTL_SETUP_SLOTS, &w->setup))
-		return -1;
-	w->memory = mmap(NULL, w->setup.size, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
+	w->memory = sst_map_slots(w->fd, nr, &w->setup);
 	return w->memory == MAP_FAILED ? -1 : 0;
 }
 

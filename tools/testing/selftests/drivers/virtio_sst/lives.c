@@ -71,8 +71,7 @@ static bool free_running;
 
 static unsigned int next_random(struct user *u)
 {
-	u->random = u->random * 1664525 + 1013904223;
-	return u->random >> 8;
+	return sst_random(&u->random);
 }
 
 /* @number: that of a request, or whatever helps to understand it */
@@ -90,11 +89,6 @@ static bool leaving(const struct user *u)
 }
 
 /* A user's requests */
-
-static unsigned char pattern(uint64_t seq)
-{
-	return seq * 37 + 1;
-}
 
 static bool is_slow(uint64_t seq)
 {
@@ -128,7 +122,7 @@ static void enter(struct user *u, struct sst_request *req, unsigned int n)
 
 		sst_prepare(&req[i], is_slow(seq) ? TYPE_SOON : SST_REQUEST_ECHO,
 			    user_data(u, seq));
-		memset(req[i].payload, pattern(seq), SST_PAYLOAD_SIZE);
+		memset(req[i].payload, sst_pattern(seq), SST_PAYLOAD_SIZE);
 		set_state(u, seq, SENT);
 	}
 	u->open += n;
@@ -157,7 +151,7 @@ static void check_status(struct user *u, const struct sst_response *resp, uint64
 		__atomic_add_fetch(&u->shared->aborted, 1, __ATOMIC_SEQ_CST);
 	else if (status != SST_RESPONSE_OK || driver)
 		complain(u, "unexpected status", status);
-	else if (!all_bytes(resp->payload, pattern(seq), SST_PAYLOAD_SIZE))
+	else if (!all_bytes(resp->payload, sst_pattern(seq), SST_PAYLOAD_SIZE))
 		complain(u, "data of another request", seq);
 }
 
@@ -352,23 +346,8 @@ static int caller(struct user *u)
 
 static int set_up_slots(struct user *u)
 {
-	u->setup = (struct sst_slot_setup){ .nr = DEPTH };
-	if (ioctl(u->fd, SST_IOCTL_SETUP_SLOTS, &u->setup))
-		return -errno;
-	u->memory = mmap(NULL, u->setup.size, PROT_READ | PROT_WRITE, MAP_SHARED, u->fd, 0);
+	u->memory = sst_map_slots(u->fd, DEPTH, &u->setup);
 	return u->memory == MAP_FAILED ? -errno : 0;
-}
-
-static void end_slot(struct user *u, const struct sst_slot_response *from)
-{
-	struct sst_response *resp = u->resp;
-
-	resp->status = htole32(from->status);
-	resp->flags = htole32(from->flags);
-	resp->user_data = htole64(from->user_data);
-	memcpy(resp->payload, u->memory + from->index * u->setup.slot_size +
-	       u->setup.response_offset, SST_PAYLOAD_SIZE);
-	settle(u, resp);
 }
 
 /* Some in one call, in memory that is shared with the device, which outlives it */
@@ -396,8 +375,10 @@ static int slots(struct user *u)
 			       SST_PAYLOAD_SIZE);
 		}
 		ret = ioctl(u->fd, SST_IOCTL_TRANSACT_SLOTS, &t);
-		for (i = 0; i < ret; i++)
-			end_slot(u, &response[i]);
+		for (i = 0; i < ret; i++) {
+			sst_slot_to_response(&response[i], &u->setup, u->memory, u->resp);
+			settle(u, u->resp);
+		}
 		ret = ret == -1 ? -errno : ret < t.nr ? -ENODEV : 0;
 		if (harmless(ret)) {
 			/* It does not tell whether they were sent. */

@@ -122,6 +122,19 @@ static inline void sst_prepare(struct sst_request *req, unsigned int type,
 	req->user_data = htole64(user_data);
 }
 
+/* Numerical Recipes' linear congruence: repeatable from the seed */
+static inline unsigned int sst_random(unsigned int *random)
+{
+	*random = *random * 1664525 + 1013904223;
+	return *random >> 8;
+}
+
+/* What the payload of a request consists of that has this number */
+static inline unsigned char sst_pattern(unsigned long long number)
+{
+	return number * 37 + 1;
+}
+
 /* Settings of an open file, and a cancellation. These return 0 or more, or -errno. */
 
 static inline int file_set(int fd, unsigned int flags, unsigned int value)
@@ -172,6 +185,29 @@ static inline int sst_receive(int fd, struct sst_response *resp)
 	ssize_t n = read(fd, resp, sizeof(*resp));
 
 	return n == sizeof(*resp) ? 0 : n < 0 ? -errno : -EPROTO;
+}
+
+/* Get slots, and map them. Returns MAP_FAILED if that fails, and errno is set. */
+static inline void *sst_map_slots(int fd, unsigned int nr, struct sst_slot_setup *setup)
+{
+	*setup = (struct sst_slot_setup){ .nr = nr };
+	if (ioctl(fd, SST_IOCTL_SETUP_SLOTS, setup))
+		return MAP_FAILED;
+	return mmap(NULL, setup->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+}
+
+/* What a response in a slot would be elsewhere; the slots are at @memory. */
+static inline void sst_slot_to_response(const struct sst_slot_response *from,
+					const struct sst_slot_setup *setup,
+					const void *memory, struct sst_response *to)
+{
+	to->status = htole32(from->status);
+	to->flags = htole32(from->flags);
+	to->request_id = htole64(from->request_id);
+	to->user_data = htole64(from->user_data);
+	to->result = htole64(from->result);
+	memcpy(to->payload, (const char *)memory + from->index * setup->slot_size +
+	       setup->response_offset, SST_PAYLOAD_SIZE);
 }
 
 /* Fill the device with requests of another file. Returns that file, or -1. */
