@@ -19,8 +19,9 @@ backend_options() {
 lives() {
 	local how=$1 name=$2 time=$3
 	shift 3
-	"${in:-guest}" "$@" --timeout $((time + 180)) -- "$faults" first "$place" \
-		"$work/selftests/lives" -t "$time" -r "$seed" -f "$name" -l "$faults $how $place"
+	"${in:-guest}" "$@" --timeout $((time + 180)) -- "$faults" first "$place" "$seed" \
+		"$work/selftests/lives" -t "$time" -r "$seed" -f "$name" \
+		-l "$faults $how $place $seed"
 }
 
 # Runs the program "lives" with back-ends that die all the time; $1 to $3 as for lives(),
