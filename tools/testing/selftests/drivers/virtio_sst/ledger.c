@@ -68,6 +68,7 @@ struct worker {
 	unsigned int first_slot;	/* of depth ones that are this process's */
 	struct sst_slot_setup setup;
 	char *memory;		/* of all slots of the open file, if it has any */
+	uint64_t *in_slot;	/* what was last in each of this process's: the request, and 1 */
 };
 
 static unsigned int next_random(struct worker *w)
@@ -200,7 +201,27 @@ static void fill_slot(const struct worker *w, struct sst_slot_request *to, unsig
 	memset(w->memory + index * w->setup.slot_size, sst_pattern(id), SST_PAYLOAD_SIZE);
 }
 
-/* Make @n requests in slots in one call, any of which may be the device's still. */
+/*
+ * Returns the next of this process's slots from number @from on that no request is in whose
+ * response is still to be read, or -1.
+ */
+static int next_slot(const struct worker *w, unsigned int from)
+{
+	unsigned int depth = w->options->depth, i;
+	uint64_t id;
+
+	for (i = 0; i < depth; i++) {
+		id = w->in_slot[(from + i) % depth];
+		if (!id || w->ledger->entry[id - 1] != ENTRY_SENT)
+			return (from + i) % depth;
+	}
+	return -1;
+}
+
+/*
+ * Make @n requests in slots in one call, any of which may be the device's still. If it is
+ * interrupted the responses are to be read.
+ */
 static void transact_slots(struct worker *w, struct sst_response *resp, unsigned int n)
 {
 	uint64_t first = (uint64_t)w->number * w->options->requests + w->sent;
@@ -209,29 +230,43 @@ static void transact_slots(struct worker *w, struct sst_response *resp, unsigned
 	struct sst_slot_transaction t = {
 		.requests = (uintptr_t)request,
 		.responses = (uintptr_t)response,
-		.nr = n,
 	};
-	unsigned int skip = next_random(w), i;
-	int ret;
+	int slot = next_random(w) % w->options->depth, ret;
+	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		fill_slot(w, &request[i], w->first_slot + (skip + i) % w->options->depth,
-			  first + i, i ? SST_REQUEST_ECHO : pick_type(w));
+	for (i = 0; i < n; i++, slot++) {
+		slot = next_slot(w, slot);
+		if (slot < 0)
+			break;
+		w->in_slot[slot] = first + i + 1;
+		fill_slot(w, &request[i], w->first_slot + slot, first + i,
+			  i ? SST_REQUEST_ECHO : pick_type(w));
 		__atomic_store_n(&w->ledger->entry[first + i], ENTRY_SENT, __ATOMIC_SEQ_CST);
 	}
+	/* Of a file that processes share, others may have to read responses first. */
+	n = i;
+	if (!n)
+		return;
+	t.nr = n;
 	ret = ioctl(w->fd, SST_IOCTL_TRANSACT_SLOTS, &t);
-	if (ret < 0 && errno != EBUSY && errno != EAGAIN && errno != ENOBUFS)
+	if (ret < 0 && errno != EINTR && errno != EBUSY && errno != EAGAIN && errno != ENOBUFS)
 		give_up(w, strerror(errno));
-	if (ret < 0) {
+	if (t.submitted != n && (t.submitted || ret >= 0))
+		give_up(w, "odd number of requests submitted");
+	if (!t.submitted) {
 		for (i = 0; i < n; i++)
 			__atomic_store_n(&w->ledger->entry[first + i], ENTRY_NONE,
 					 __ATOMIC_SEQ_CST);
 		return;
 	}
-	if (ret != n)
+	if (ret < 0 ? errno != EINTR : ret != n)
 		give_up(w, "odd number of responses");
 	__atomic_add_fetch(&w->ledger->sent, n, __ATOMIC_SEQ_CST);
 	w->sent += n;
+	if (ret < 0) {
+		w->open += n;
+		return;
+	}
 	for (i = 0; i < n; i++) {
 		sst_slot_to_response(&response[i], &w->setup, w->memory, resp);
 		if (response[i].user_data != first + i || response[i].index != request[i].index)
@@ -351,7 +386,8 @@ static void work(struct worker *w)
 	struct sst_response *resp = calloc(depth, RESP);
 	struct sst_request *req = calloc(depth, REQ);
 
-	if (!req || !resp)
+	w->in_slot = calloc(depth, sizeof(*w->in_slot));
+	if (!req || !resp || !w->in_slot)
 		abort();
 	if (w->options->signals)
 		be_interrupted();
@@ -377,6 +413,7 @@ static void work(struct worker *w)
 		if (w->options->hops && next_random(w) % 8 == 0)
 			hop(w);
 	}
+	free(w->in_slot);
 	free(resp);
 	free(req);
 }
@@ -500,9 +537,6 @@ static int parse(int argc, char **argv, struct options *o)
 			return print_usage();
 		}
 	}
-	/* A call about slots does not tell whether it was interrupted before or after. */
-	if (o->slots && o->signals)
-		return print_usage();
 	return o->processes && o->requests && o->depth && optind == argc ? 0 : print_usage();
 }
 

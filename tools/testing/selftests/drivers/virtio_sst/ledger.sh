@@ -74,7 +74,7 @@ run "more processes than slots, full queue" -p 12 -d 32 -n "$requests"
 run "nonblocking" -p 6 -d 32 -n "$requests" -b
 run "interrupted all the time" -p 4 -d 16 -n "$requests" -i
 run "closed all the time with requests in flight" -p 4 -d 16 -n "$requests" -c -m
-run "in one call, interrupted" -p 6 -d 8 -n "$requests" -o -i
+run "in one call or in slots, interrupted" -p 6 -d 8 -n "$requests" -o -m -i
 run "in slots, several in one call" -p 6 -d 16 -n "$requests" -m
 run "in slots of one file" -p 8 -d 4 -n "$requests" -s -m -o
 if [ -n "${SST_SERIAL:-}" ]; then
