@@ -507,6 +507,8 @@ static void transact_uring(struct worker *w, unsigned int n)
 	prepare_some(w, first, n);
 	ret = run_command(w, &t);
 	ret = enter_result(w, "io_uring TRANSACT", first, n, ret);
+	if (ret < 0)
+		return;
 	for (i = 0; i < ret; i++)
 		check(w, &w->resp[i], false);
 }
