@@ -462,8 +462,9 @@ static int uring(struct user *u)
 		}
 		if (!in_flight)
 			break;
-		if (io_uring_submit_and_wait(&ring, 1) < 0 && errno != EINTR)
-			complain(u, "submission fails", errno);
+		res = io_uring_submit_and_wait(&ring, 1);
+		if (res < 0 && res != -EINTR)
+			complain(u, "submission fails", res);
 		while (!io_uring_peek_cqe(&ring, &cqe)) {
 			i = cqe->user_data;
 			res = end_cmd(u, i, i < CMDS ? &nr[i] : NULL, cqe->res);
@@ -698,16 +699,15 @@ static void accompany(struct shared *shared, const char *command)
 {
 	char pause[PATH_MAX], paused[PATH_MAX];
 	struct child c;
+	int status = -1;
 
 	snprintf(pause, sizeof(pause), "%s/pause", getenv("TMPDIR") ?: "/tmp");
 	snprintf(paused, sizeof(paused), "%s/paused", getenv("TMPDIR") ?: "/tmp");
 	if (child_start(&c)) {
-		unsigned int before = shared->errors;
-
 		run(shared, command);
-		child_exit(&c, before != shared->errors);
+		_exit(0);
 	}
-	for (; !waitpid(c.pid, NULL, WNOHANG); sleep_ms(5)) {
+	for (; !waitpid(c.pid, &status, WNOHANG); sleep_ms(5)) {
 		bool wanted = !access(pause, F_OK);
 
 		if (wanted == shared->pause)
@@ -717,6 +717,10 @@ static void accompany(struct shared *shared, const char *command)
 			unlink(paused);
 		else if (wait_for_all(shared, rests, true, "does not close its file"))
 			close(open(paused, O_CREAT | O_WRONLY, 0600));
+	}
+	if (status) {
+		fprintf(stderr, "# who runs the command ended with status %#x\n", status);
+		shared->errors++;
 	}
 }
 
