@@ -33,6 +33,8 @@
 /* More than anything may take that has no time-out of its own */
 #define STUCK_MS	30000
 #define BIND_MS		10000
+/* A request takes no longer: time-outs are short, and a good device answers. */
+#define PATIENCE_MS		5000
 
 enum {
 	ENTRY_NONE,
@@ -71,7 +73,7 @@ static const char *const count_names[COUNTS] = {
 	[COUNT_FILES] = "open files",
 	[COUNT_EVENTS] = "events read",
 	[COUNT_LIVES] = "device lives",
-	[COUNT_GOOD] = "device lives without a fault, after one with",
+	[COUNT_GOOD] = "device lives without a fault",
 	[COUNT_NO_PROBE] = "probes failed",
 	[COUNT_RESETS] = "recoveries",
 	[COUNT_DEATHS] = "deaths of the device",
@@ -108,7 +110,6 @@ struct worker {
 	int events;		/* descriptor to read events from, or -1 */
 	unsigned char byte;	/* that this file's payloads consist of */
 	bool gone;		/* the device is */
-	bool cancelled;		/* since this file was opened */
 	unsigned int sent;	/* entries used */
 	unsigned int open;	/* requests to be read */
 	unsigned char entry[MAX_REQUESTS];
@@ -587,7 +588,8 @@ static bool open_file(struct worker *w)
 {
 	w->fd = open(w->shared->path, O_RDWR | O_CLOEXEC | (below(w, 2) ? O_NONBLOCK : 0));
 	if (w->fd < 0) {
-		if (errno != ENODEV && errno != ENXIO && errno != ENOENT)
+		if ((errno != ENODEV && errno != ENXIO && errno != ENOENT) ||
+		    (w->shared->good && !w->shared->dying))
 			complain(w, "open", errno);
 		return false;
 	}
@@ -612,7 +614,7 @@ static bool open_file(struct worker *w)
 /* Read what there is to come; it must come in time. */
 static void drain(struct worker *w)
 {
-	unsigned long long end = now_ms() + STUCK_MS;
+	unsigned long long end = now_ms() + PATIENCE_MS;
 
 	while (w->open && !w->gone && now_ms() < end)
 		if (!receive_some(w))
@@ -663,11 +665,15 @@ static bool use_file(struct worker *w)
 	if (!open_file(w))
 		return false;
 	while (ops-- && !w->gone && !stopped(w) && w->sent + MAX_BATCH < MAX_REQUESTS) {
+		unsigned long long start = now_ms();
+
 		/* One whose limit is reached must not wait for itself. */
 		if (w->open >= SLOTS || (w->open && !below(w, 3)))
 			receive_some(w);
 		else
 			ways[below(w, sizeof(ways) / sizeof(*ways))](w, 1 + below(w, MAX_BATCH));
+		if (now_ms() - start > PATIENCE_MS)
+			complain(w, "a call took long, ms", now_ms() - start);
 	}
 	/* Some are closed with requests in flight. */
 	if (stopped(w) || w->gone || below(w, 2)) {
@@ -887,7 +893,7 @@ static bool kill_device(struct control *c)
 
 	c->shared->dying = true;
 	died = fd >= 0 && !sst_send(fd, TYPE_DIE, 0) &&
-	       (sst_poll(fd, 0, c->shared->good ? STUCK_MS : 2000) & POLLHUP);
+	       (sst_poll(fd, 0, c->shared->good ? PATIENCE_MS : 2000) & POLLHUP);
 	if (!died && c->shared->good)
 		complain_of(c->shared, "the device cannot be ended", errno);
 	if (fd >= 0)
@@ -1032,6 +1038,9 @@ int main(int argc, char **argv)
 		perror("hostile");
 		return 1;
 	}
-	live_for(&c, seconds, deaths);
+	if (live_for(&c, seconds, deaths))
+		complain_of(c.shared, "ended early", 0);
+	if (!c.shared->count[COUNT_RIGHT] || !c.shared->count[COUNT_GOOD])
+		complain_of(c.shared, "no right answer, or no life without a fault", 0);
 	return print_results(c.shared);
 }
