@@ -169,10 +169,15 @@ static void check_order(struct user *u, uint64_t seq)
 		u->last_echo = seq + 1;
 }
 
+static uint64_t sequence(__le64 user_data)
+{
+	return le64toh(user_data) & 0xffffffffffffff;
+}
+
 static void settle(struct user *u, const struct sst_response *resp)
 {
 	uint64_t data = le64toh(resp->user_data);
-	uint64_t seq = data & 0xffffffffffffff;
+	uint64_t seq = sequence(resp->user_data);
 
 	if (data >> 56 != u->number || !has_state(u, seq, SENT)) {
 		complain(u, has_state(u, seq, ENDED) ? "a request ended twice" :
@@ -315,6 +320,21 @@ static int poller(struct user *u)
 	return -ENODEV;
 }
 
+/*
+ * A call about @n requests failed with @ret, and says how many were submitted. Those are to
+ * be read. Returns 0, or -errno of the call or of read.
+ */
+static int take_rest(struct user *u, unsigned int n, unsigned int submitted, int ret)
+{
+	if (!submitted)
+		strike_out(u, n);
+	else if (submitted != n || (ret != -EINTR && ret != -ENODEV))
+		complain(u, "odd number of requests submitted", submitted);
+	while (u->open && (ret >= 0 || ret == -EINTR))
+		ret = take(u);
+	return ret < 0 ? ret : 0;
+}
+
 /* In one call each */
 static int caller(struct user *u)
 {
@@ -332,12 +352,8 @@ static int caller(struct user *u)
 		ret = ioctl(u->fd, SST_IOCTL_TRANSACT, &t) ? -errno : 0;
 		if (!ret)
 			settle(u, u->resp);
-		else if (!t.request_id)
-			strike_out(u, 1);
-		while (u->open && ret == -EINTR) {
-			ret = take(u);
-			ret = ret < 0 ? ret : 0;
-		}
+		else
+			ret = take_rest(u, 1, !!t.request_id, ret);
 		if (ret && !harmless(ret))
 			return ret;
 	}
@@ -362,8 +378,11 @@ static int slots(struct user *u)
 	int ret, i;
 
 	ret = set_up_slots(u);
-	while (!ret && !leaving(u)) {
+	if (ret)
+		return ret;
+	while (!leaving(u)) {
 		t.nr = 1 + next_random(u) % DEPTH;
+		t.submitted = 0;
 		enter(u, u->req, t.nr);
 		for (i = 0; i < t.nr; i++) {
 			request[i] = (struct sst_slot_request) {
@@ -375,18 +394,23 @@ static int slots(struct user *u)
 			       SST_PAYLOAD_SIZE);
 		}
 		ret = ioctl(u->fd, SST_IOCTL_TRANSACT_SLOTS, &t);
+		/* Some files are closed with requests in slots. */
+		if (ret < 0 && errno == EINTR && t.submitted && leaving(u))
+			return 0;
 		for (i = 0; i < ret; i++) {
 			sst_slot_to_response(&response[i], &u->setup, u->memory, u->resp);
 			settle(u, u->resp);
 		}
-		ret = ret == -1 ? -errno : ret < t.nr ? -ENODEV : 0;
-		if (harmless(ret)) {
-			/* It does not tell whether they were sent. */
-			lose(u);
-			return 0;
-		}
+		if (ret < 0)
+			ret = take_rest(u, t.nr, t.submitted, -errno);
+		else if (t.submitted != t.nr)
+			complain(u, "odd number of requests submitted", t.submitted);
+		else
+			ret = ret < t.nr ? -ENODEV : 0;
+		if (ret && !harmless(ret))
+			return ret;
 	}
-	return ret;
+	return 0;
 }
 
 /* Write to all slots, whoever else still knows them, and unmap them. */
@@ -425,6 +449,17 @@ static void queue_cmd(struct user *u, struct io_uring *ring, unsigned int i, uns
 	memcpy((char *)sqe + offsetof(struct io_uring_sqe, cmd), &t, sizeof(t));
 }
 
+/* The requests of a command were not sent, though later ones may have been. */
+static void strike_out_cmd(struct user *u, unsigned int i, unsigned int n)
+{
+	unsigned int k;
+
+	for (k = 0; k < n; k++)
+		set_state(u, sequence(u->req[i * CMD_MAX + k].user_data), FREE);
+	u->open -= n;
+	__atomic_sub_fetch(&u->shared->requests, n, __ATOMIC_SEQ_CST);
+}
+
 /* Take the end of a command. Returns 0, or -errno. */
 static int end_cmd(struct user *u, unsigned int i, unsigned int *nr, int res)
 {
@@ -436,6 +471,8 @@ static int end_cmd(struct user *u, unsigned int i, unsigned int *nr, int res)
 	}
 	for (k = 0; k < res; k++)
 		settle(u, &u->resp[i * CMD_MAX + k]);
+	if (harmless(res))
+		strike_out_cmd(u, i, *nr);
 	res = res < 0 ? res : res < *nr ? -ENODEV : 0;
 	*nr = 0;
 	return res;
