@@ -23,6 +23,9 @@
 #define CMDS		8	/* io_uring commands of a user in flight */
 #define CMD_MAX		(DEPTH / CMDS)
 #define STUCK_MS	30000	/* nothing takes so long, even on a slow machine */
+/* Half of the shortest that a command sets: jiffies lag behind on a machine that is busy. */
+#define TIMEOUT_MIN_MS	50
+#define EVENT_MS	5000	/* an event that was received can be read by then */
 #define USERS		9
 
 enum state { FREE, SENT, ENDED, LOST };
@@ -57,9 +60,12 @@ struct user {
 	uint64_t sent;
 	uint64_t last_echo;	/* the last one that was answered, and 1 */
 	unsigned int open;	/* in flight, or unread */
+	long long resets;	/* of the device, as far as known */
 	struct {
 		uint64_t seq;
 		enum state state;
+		long long resets;
+		unsigned long long sent_ms;
 	} entry[WINDOW];
 	struct sst_request req[DEPTH];
 	struct sst_response resp[DEPTH];
@@ -101,6 +107,17 @@ static void set_state(struct user *u, uint64_t seq, enum state state)
 	u->entry[seq % WINDOW].state = state;
 }
 
+/* A request is to be sent now. */
+static void set_sent(struct user *u, uint64_t seq)
+{
+	/* It takes too long to look each time. */
+	if (!(next_random(u) % 8))
+		u->resets = sst_stat("resets");
+	set_state(u, seq, SENT);
+	u->entry[seq % WINDOW].resets = u->resets;
+	u->entry[seq % WINDOW].sent_ms = now_ms();
+}
+
 /* Whether a request is known, and in that state */
 static bool has_state(const struct user *u, uint64_t seq, enum state state)
 {
@@ -123,7 +140,7 @@ static void enter(struct user *u, struct sst_request *req, unsigned int n)
 		sst_prepare(&req[i], is_slow(seq) ? TYPE_SOON : SST_REQUEST_ECHO,
 			    user_data(u, seq));
 		memset(req[i].payload, sst_pattern(seq), SST_PAYLOAD_SIZE);
-		set_state(u, seq, SENT);
+		set_sent(u, seq);
 	}
 	u->open += n;
 	__atomic_add_fetch(&u->shared->requests, n, __ATOMIC_SEQ_CST);
@@ -140,15 +157,53 @@ static void strike_out(struct user *u, unsigned int n)
 	__atomic_sub_fetch(&u->shared->requests, n, __ATOMIC_SEQ_CST);
 }
 
+static bool is_gone(const struct user *u)
+{
+	return sst_poll(u->fd, 0, 0) & POLLHUP;
+}
+
+/*
+ * Whether the device was reset after there had been so many resets, or went. A reset ends
+ * requests first, and is counted once the device works again.
+ */
+static bool was_reset(struct user *u, long long before)
+{
+	unsigned long long until = now_ms() + STUCK_MS / 2;
+
+	do {
+		u->resets = sst_stat("resets");
+		if (u->resets > before || is_gone(u))
+			return true;
+		sleep_ms(1);
+	} while (now_ms() < until);
+	return false;
+}
+
+static void check_timeout(struct user *u, uint64_t seq)
+{
+	unsigned long long took = now_ms() - u->entry[seq % WINDOW].sent_ms;
+
+	__atomic_add_fetch(&u->shared->timeouts, 1, __ATOMIC_SEQ_CST);
+	if (took < TIMEOUT_MIN_MS)
+		complain(u, "timed out too early, ms", took);
+}
+
+static void check_abort(struct user *u, uint64_t seq)
+{
+	__atomic_add_fetch(&u->shared->aborted, 1, __ATOMIC_SEQ_CST);
+	if (!was_reset(u, u->entry[seq % WINDOW].resets))
+		complain(u, "aborted without a reset", seq);
+}
+
 static void check_status(struct user *u, const struct sst_response *resp, uint64_t seq)
 {
 	bool driver = le32toh(resp->flags) & SST_RESPONSE_F_DRIVER;
 	unsigned int status = le32toh(resp->status);
 
 	if (status == SST_RESPONSE_TIMEOUT && driver)
-		__atomic_add_fetch(&u->shared->timeouts, 1, __ATOMIC_SEQ_CST);
+		check_timeout(u, seq);
 	else if (status == SST_RESPONSE_ERROR && driver)
-		__atomic_add_fetch(&u->shared->aborted, 1, __ATOMIC_SEQ_CST);
+		check_abort(u, seq);
 	else if (status != SST_RESPONSE_OK || driver)
 		complain(u, "unexpected status", status);
 	else if (!all_bytes(resp->payload, sst_pattern(seq), SST_PAYLOAD_SIZE))
@@ -288,7 +343,7 @@ static int sleeper(struct user *u)
 			return 0;
 		if (!u->open) {
 			sst_prepare(u->req, TYPE_NEVER, user_data(u, u->sent));
-			set_state(u, u->sent++, SENT);
+			set_sent(u, u->sent++);
 			ret = write(u->fd, u->req, REQ) == REQ ? 0 : -errno;
 			if (ret)
 				set_state(u, --u->sent, FREE);
@@ -626,6 +681,7 @@ static void live(struct user *u)
 			continue;
 		}
 		u->life++;
+		u->resets = sst_stat("resets");
 		__atomic_store_n(&u->shared->user[u->number].begun, u->life, __ATOMIC_SEQ_CST);
 		ret = ways[u->number].use(u);
 		if (ret == -ENODEV)
