@@ -33,7 +33,7 @@
 /* More than anything may take that has no time-out of its own */
 #define STUCK_MS	30000
 #define BIND_MS		10000
-/* A request takes no longer: time-outs are short, and a good device answers. */
+/* A request takes no longer, nor an event: time-outs are short, and a good device answers. */
 #define PATIENCE_MS		5000
 
 enum {
@@ -108,6 +108,7 @@ struct worker {
 	unsigned int file;	/* number of the open file */
 	int fd;
 	int events;		/* descriptor to read events from, or -1 */
+	struct sst_event_books books;	/* of what was read from it */
 	unsigned char byte;	/* that this file's payloads consist of */
 	bool gone;		/* the device is */
 	unsigned int sent;	/* entries used */
@@ -561,11 +562,35 @@ static void read_events(struct worker *w, unsigned int n)
 			complain(w, "read of events", errno);
 		return;
 	}
-	for (i = 0; i < ret / sizeof(*event); i++)
+	for (i = 0; i < ret / sizeof(*event); i++) {
 		if (!event_permitted(w, &event[i]))
 			complain(w, "an event that the device did not send",
 				 le32toh(event[i].type));
+		sst_event_books_add(&w->books, &event[i]);
+	}
 	count(w->shared, COUNT_EVENTS, i);
+}
+
+/* Read the events that the driver has by now, which must be those that it has received. */
+static void check_events(struct worker *w)
+{
+	unsigned long long end = now_ms() + PATIENCE_MS;
+	long long received;
+
+	while (w->events >= 0 && !w->gone) {
+		received = sst_stat("events");
+		while (!w->gone && sst_poll(w->events, POLLIN, 0))
+			read_events(w, 0);
+		if (sst_event_books_balance(&w->books, received) ||
+		    sst_poll(w->fd, 0, 0) & POLLHUP)
+			return;
+		if (now_ms() > end) {
+			complain(w, "events were lost and not told, or told and not received",
+				 w->books.told - received);
+			return;
+		}
+		sleep_ms(1);
+	}
 }
 
 /* Files */
@@ -577,7 +602,7 @@ static void make_events(struct worker *w)
 		.capacity = 1 << below(w, 8),
 	};
 
-	w->events = ioctl(w->fd, SST_IOCTL_EVENT_FD, &setup);
+	w->events = sst_event_books_open(&w->books, w->fd, &setup);
 	w->gone |= w->events < 0 && errno == ENODEV;
 	if (w->events < 0 && errno != ENODEV)
 		complain(w, "EVENT_FD", errno);
@@ -593,6 +618,7 @@ static bool open_file(struct worker *w)
 			complain(w, "open", errno);
 		return false;
 	}
+	setenv("SST_DEVICE", w->shared->path, 1);
 	count(w->shared, COUNT_FILES, 1);
 	w->file++;
 	/* Of those that live at the same time, none has the same one. */
@@ -675,6 +701,7 @@ static bool use_file(struct worker *w)
 		if (now_ms() - start > PATIENCE_MS)
 			complain(w, "a call took long, ms", now_ms() - start);
 	}
+	check_events(w);
 	/* Some are closed with requests in flight. */
 	if (stopped(w) || w->gone || below(w, 2)) {
 		drain(w);

@@ -359,6 +359,56 @@ static inline long long sst_stat(const char *name)
 	return sst_stat_in(text, name);
 }
 
+/*
+ * What became of the events of a descriptor. Those that it was told of are as many as the
+ * driver has received meanwhile, unless the device was reset.
+ */
+struct sst_event_books {
+	unsigned long long told;	/* events read, and those told to be lost */
+	long long before;		/* received before there was the descriptor, at least */
+	long long after;		/* the same, at most */
+	long long resets;
+};
+
+/* Returns the descriptor, or -1 and errno is set. */
+static inline int sst_event_books_open(struct sst_event_books *books, int fd,
+				       struct sst_event_setup *setup)
+{
+	int ret;
+
+	books->told = 0;
+	books->resets = sst_stat("resets");
+	books->before = sst_stat("events");
+	ret = ioctl(fd, SST_IOCTL_EVENT_FD, setup);
+	if (ret >= 0)
+		books->after = sst_stat("events");
+	return ret;
+}
+
+static inline void sst_event_books_add(struct sst_event_books *books, const struct sst_event *e)
+{
+	if (!e->flags)
+		books->told++;
+	else if (e->type == htole32(SST_EVENT_OVERRUN))
+		books->told += le64toh(e->data);
+}
+
+/*
+ * Whether the descriptor told of all events, which were @received before it had none left.
+ * That can be said only if no more came meanwhile; and the driver counts an event shortly
+ * before it can be read.
+ */
+static inline bool sst_event_books_balance(const struct sst_event_books *books,
+					   long long received)
+{
+	long long told = books->told;
+
+	if (sst_stat("resets") != books->resets)
+		return true;
+	return sst_stat("events") == received && told >= received - books->after &&
+	       told <= received - books->before;
+}
+
 /* Ask for a reset and wait up to 10 s for its end. Returns 0, or -errno */
 static inline int sst_reset(void)
 {
