@@ -850,7 +850,8 @@ TEST_F(sent, come_in_order)
 	unsigned int i;
 
 	ASSERT_EQ(0, sst_reset());
-	ASSERT_EQ(0, read_for(self->ref, 500, &all));
+	for (i = 0; i < 20 && all.n <= 20; i++)
+		ASSERT_EQ(0, read_for(self->ref, 500, &all));
 	ASSERT_LT(20, all.n);
 	EXPECT_TRUE(own(all.e, SST_EVENT_RESET));
 	for (i = 1; i < all.n; i++) {

@@ -387,7 +387,7 @@ TEST_F(setup, only_once)
 	close_slots(&s);
 }
 
-TEST_F(setup, by_several_at_once)
+TEST_F_TIMEOUT(setup, by_several_at_once, 120)
 {
 	unsigned int i, round, done, busy;
 

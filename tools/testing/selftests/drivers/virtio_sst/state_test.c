@@ -398,8 +398,9 @@ static int do_reset(int fd)
 
 	if (ret)
 		return ret;
+	/* The device's time-out may be one that is to be missed. */
 	other = sst_open(O_RDWR);
-	if (do_transact(other) != (BY_DEVICE | SST_RESPONSE_OK))
+	if (set_timeout(other, LONG_MS) || do_transact(other) != (BY_DEVICE | SST_RESPONSE_OK))
 		return -EPROTO;
 	close(other);
 
