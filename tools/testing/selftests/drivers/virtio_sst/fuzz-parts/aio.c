@@ -36,7 +36,7 @@ void do_aio_close(struct self *s)
 {
 	if (!is_open())
 		return;
-	expect(s, syscall(SYS_io_destroy, aio.context), "io_destroy");
+	expect(s, syscall(SYS_io_destroy, aio.context), "io_destroy", 0);
 	munmap(aio.place, OPS * sizeof(*aio.place));
 	aio.owner = 0;
 }
@@ -113,7 +113,7 @@ void do_aio_submit(struct self *s)
 		return;
 	ret = syscall(SYS_io_submit, aio.context, n, calls);
 	/* A poll for nothing but what is always told is refused; so is one of O_PATH. */
-	expect(s, ret, "io_submit", EINVAL, EAGAIN, EFAULT);
+	expect(s, ret, "io_submit", EBADF, EINVAL, EAGAIN, EFAULT);
 	for (i = ret < 0 ? 0 : ret; i < n; i++)
 		calls[i]->aio_lio_opcode = -1;
 }
@@ -128,6 +128,20 @@ void do_aio_cancel(struct self *s)
 	       "io_cancel", EINVAL, EAGAIN, EINPROGRESS);
 }
 
+/* Only a read of events waits in io_submit(). */
+static void expect_end(struct self *s, uint64_t file, const struct iocb *call)
+{
+	int interrupted = file & HANDLE_EVENTS ? EINTR : ECANCELED;
+
+	if (call->aio_lio_opcode == IOCB_CMD_PREAD)
+		expect(s, -1, "aio read", EINVAL, EFAULT, EAGAIN, EMSGSIZE, ECANCELED,
+		       interrupted);
+	else if (call->aio_lio_opcode == IOCB_CMD_PWRITE)
+		expect(s, -1, "aio write", EINVAL, EFAULT, EAGAIN, ENOBUFS, EIO, ECANCELED);
+	else
+		expect(s, -1, "aio poll", ECANCELED);
+}
+
 static void check_event(struct self *s, const struct io_event *event)
 {
 	uint64_t i = event->data;
@@ -140,7 +154,7 @@ static void check_event(struct self *s, const struct io_event *event)
 	call = &aio.call[i];
 	if (event->res < 0) {
 		errno = -event->res;
-		expect(s, -1, "aio", EINVAL, EFAULT, EAGAIN, ENOBUFS, EIO, EMSGSIZE, ECANCELED);
+		expect_end(s, aio.file[i], call);
 	} else if (call->aio_lio_opcode == IOCB_CMD_PWRITE) {
 		check_accepted(s, event->res, call->aio_nbytes);
 	} else if (call->aio_lio_opcode == IOCB_CMD_PREAD && !(aio.file[i] & HANDLE_EVENTS) &&
@@ -160,7 +174,7 @@ void do_aio_reap(struct self *s)
 	if (!is_open())
 		return;
 	n = syscall(SYS_io_getevents, aio.context, 0L, (long)OPS, events, &t);
-	expect(s, n, "io_getevents");
+	expect(s, n, "io_getevents", EINTR);
 	for (i = 0; i < n; i++)
 		check_event(s, &events[i]);
 }

@@ -141,7 +141,7 @@ void do_read(struct self *s)
 	void *buffer = room_for(s, s->responses, size);
 	ssize_t ret = read(file_fd(file), buffer, size);
 
-	expect(s, ret, "read", EINVAL, EMSGSIZE, EFAULT, EAGAIN);
+	expect(s, ret, "read", unless_open(file, TO_READ), EINTR, EINVAL, EMSGSIZE, EFAULT, EAGAIN);
 	check_read(s, file, buffer == s->responses ? buffer : NULL, ret, size);
 }
 
@@ -153,7 +153,8 @@ void do_write(struct self *s)
 	void *buffer = offer(s, file_id(file), content, size);
 	ssize_t ret = write(file_fd(file), buffer, size);
 
-	expect(s, ret, "write", EINVAL, EFAULT, EAGAIN, ENOBUFS, EIO);
+	expect(s, ret, "write", unless_open(file, TO_WRITE), EINTR, EINVAL, EFAULT, EAGAIN, ENOBUFS,
+	       EIO);
 	check_accepted(s, ret, size);
 }
 
@@ -206,7 +207,8 @@ void do_readv(struct self *s)
 	if (arg != v && arg != (void *)s->readonly)
 		arg = bad_pointer();
 	ret = preadv2(file_fd(file), arg, n, -1, pick_rwf(s));
-	expect(s, ret, "readv", EINVAL, EMSGSIZE, EFAULT, EAGAIN, EOPNOTSUPP, ESPIPE);
+	expect(s, ret, "readv", unless_open(file, TO_READ), EINTR, EINVAL, EMSGSIZE, EFAULT, EAGAIN,
+	       EOPNOTSUPP, ESPIPE);
 	if (arg == v)
 		check_read(s, file, NULL, ret, size);
 }
@@ -223,7 +225,8 @@ void do_writev(struct self *s)
 	spoil_vector(s, v, n);
 	arg = pick(s, 16) ? v : offer_argument(s, file_id(file), v, sizeof(v));
 	ret = pwritev2(file_fd(file), arg, n, -1, pick_rwf(s));
-	expect(s, ret, "writev", EINVAL, EFAULT, EAGAIN, ENOBUFS, EIO, EOPNOTSUPP, ESPIPE);
+	expect(s, ret, "writev", unless_open(file, TO_WRITE), EINTR, EINVAL, EFAULT, EAGAIN,
+	       ENOBUFS, EIO, EOPNOTSUPP, ESPIPE);
 }
 
 void do_seek(struct self *s)
@@ -249,7 +252,7 @@ void do_seek(struct self *s)
 	}
 	if (ret >= 0)
 		complain(s, COMPLAINT_FORM, "a file without a position took one");
-	expect(s, ret, "seek", ESPIPE, EINVAL, ENXIO);
+	expect(s, ret, "seek", EBADF, ESPIPE, EINVAL, ENXIO);
 }
 
 void do_poll(struct self *s)
@@ -259,7 +262,7 @@ void do_poll(struct self *s)
 
 	for (i = 0; i < 3; i++)
 		p[i] = (struct pollfd){ .fd = file_fd(pick_file(s)), .events = pick_number(s) };
-	expect(s, poll(p, 3, pick(s, 3)), "poll");
+	expect(s, poll(p, 3, pick(s, 3)), "poll", EINTR);
 	for (i = 0; i < 3; i++)
 		if (p[i].revents & (POLLERR | POLLHUP))
 			complain(s, COMPLAINT_FORM, "poll: the device is gone");
@@ -268,7 +271,8 @@ void do_poll(struct self *s)
 void do_select(struct self *s)
 {
 	struct timeval t = { .tv_usec = pick(s, 2000) };
-	int fd = file_fd(pick_file(s));
+	uint64_t file = pick_file(s);
+	int fd = file_fd(file);
 	fd_set r, w, x;
 
 	if (fd >= FD_SETSIZE)
@@ -277,7 +281,8 @@ void do_select(struct self *s)
 	FD_SET(fd, &r);
 	w = r;
 	x = r;
-	expect(s, select(fd + 1, pick(s, 4) ? &r : NULL, pick(s, 4) ? &w : NULL, &x, &t), "select");
+	expect(s, select(fd + 1, pick(s, 4) ? &r : NULL, pick(s, 4) ? &w : NULL, &x, &t), "select",
+	       unless_open(file, 0), EINTR);
 }
 
 void do_epoll(struct self *s)
@@ -285,6 +290,7 @@ void do_epoll(struct self *s)
 	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT }, out[4];
 	int fd = epoll_create1(EPOLL_CLOEXEC);
 	unsigned int i;
+	uint64_t file;
 
 	expect(s, fd, "epoll_create", EMFILE);
 	if (fd < 0)
@@ -293,12 +299,14 @@ void do_epoll(struct self *s)
 		e.events |= EPOLLET;
 	if (!pick(s, 4))
 		e.events |= EPOLLEXCLUSIVE;
-	for (i = 0; i < 3; i++)
-		expect(s, epoll_ctl(fd, EPOLL_CTL_ADD, file_fd(pick_file(s)), &e), "epoll_ctl",
-		       EEXIST);
+	for (i = 0; i < 3; i++) {
+		file = pick_file(s);
+		expect(s, epoll_ctl(fd, EPOLL_CTL_ADD, file_fd(file), &e), "epoll_ctl",
+		       unless_open(file, 0), EEXIST);
+	}
 	if (!pick(s, 2))
 		do_close(s);
-	expect(s, epoll_wait(fd, out, 4, pick(s, 3)), "epoll_wait");
+	expect(s, epoll_wait(fd, out, 4, pick(s, 3)), "epoll_wait", EINTR);
 	close(fd);
 }
 
@@ -328,7 +336,7 @@ void do_dup(struct self *s)
 	uint64_t file = pick_file(s);
 	int fd = dup(file_fd(file));
 
-	expect(s, fd, "dup", EMFILE);
+	expect(s, fd, "dup", unless_open(file, 0), EMFILE);
 	if (fd >= 0)
 		set_handle(s, fd, file_id(file), file & HANDLE_EVENTS);
 }
@@ -385,8 +393,8 @@ void do_send(struct self *s)
 	int fd = file_fd(file);
 
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	expect(s, sendmsg(s->post, &m, MSG_DONTWAIT | MSG_NOSIGNAL), "sendmsg", EAGAIN, ENOBUFS,
-	       ETOOMANYREFS);
+	expect(s, sendmsg(s->post, &m, MSG_DONTWAIT | MSG_NOSIGNAL), "sendmsg",
+	       unless_open(file, 0), EAGAIN, ENOBUFS, ETOOMANYREFS);
 }
 
 void do_receive(struct self *s)
@@ -437,7 +445,7 @@ void do_splice(struct self *s)
 	}
 	if (ret >= 0)
 		complain(s, COMPLAINT_FORM, "splice works");
-	expect(s, ret, "splice", EINVAL, ESPIPE, EAGAIN);
+	expect(s, ret, "splice", EBADF, EINVAL, ESPIPE, EAGAIN);
 	close(ends[0]);
 	close(ends[1]);
 }

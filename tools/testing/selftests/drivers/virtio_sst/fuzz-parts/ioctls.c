@@ -7,8 +7,13 @@
 #include "fuzz.h"
 
 /* Have an ioctl fail with these errors only, and with ENOTTY on a descriptor for events. */
-#define expect_ioctl(s, file, ret, what, ...) \
-	expect(s, ret, what, (file) & HANDLE_EVENTS ? ENOTTY : EINTR, ##__VA_ARGS__)
+#define expect_ioctl(s, file, access, ret, what, ...)				\
+do {										\
+	uint64_t of_ioctl = (file);						\
+										\
+	expect(s, ret, what, unless_open(of_ioctl, access),			\
+	       of_ioctl & HANDLE_EVENTS ? ENOTTY : EFAULT, EFAULT, ##__VA_ARGS__); \
+} while (0)
 
 /* What is not zero though it must be was taken. */
 static void expect_refusal(struct self *s, long ret, const char *what, bool wrong)
@@ -42,7 +47,8 @@ void do_transact(struct self *s)
 	before = t;
 	arg = offer_argument(s, file_id(file), &t, sizeof(t));
 	ret = ioctl(file_fd(file), SST_IOCTL_TRANSACT, arg);
-	expect_ioctl(s, file, ret, "TRANSACT", EFAULT, EINVAL, EMSGSIZE, EAGAIN, ENOBUFS, EIO);
+	expect_ioctl(s, file, TO_READ | TO_WRITE, ret, "TRANSACT", EINTR, EINVAL, EMSGSIZE, EAGAIN,
+		     ENOBUFS, EIO);
 	if (arg != &t)
 		return;
 	expect_refusal(s, ret, "TRANSACT", transaction_wrong(&before));
@@ -77,13 +83,13 @@ void do_settings(struct self *s)
 	if (!pick(s, 4)) {
 		ret = ioctl(file_fd(file), SST_IOCTL_GET_SETTINGS,
 			    room_for(s, &settings, sizeof(settings)));
-		expect_ioctl(s, file, ret, "GET_SETTINGS", EFAULT);
+		expect_ioctl(s, file, 0, ret, "GET_SETTINGS");
 		return;
 	}
 	spoil(s, &settings, 0, sizeof(settings));
 	arg = offer_argument(s, file_id(file), &settings, sizeof(settings));
 	ret = ioctl(file_fd(file), SST_IOCTL_SET_SETTINGS, arg);
-	expect_ioctl(s, file, ret, "SET_SETTINGS", EFAULT, EINVAL);
+	expect_ioctl(s, file, 0, ret, "SET_SETTINGS", EINVAL);
 	if (arg == &settings)
 		expect_refusal(s, ret, "SET_SETTINGS", settings_wrong(arg));
 }
@@ -101,7 +107,7 @@ void do_cancel(struct self *s)
 	spoil(s, &cancel, 0, sizeof(cancel));
 	arg = offer_argument(s, file_id(file), &cancel, sizeof(cancel));
 	ret = ioctl(file_fd(file), SST_IOCTL_CANCEL, arg);
-	expect_ioctl(s, file, ret, "CANCEL", ENOENT, EFAULT, EINVAL);
+	expect_ioctl(s, file, 0, ret, "CANCEL", ENOENT, EINVAL);
 	if (arg == &cancel)
 		expect_refusal(s, ret, "CANCEL", cancel.flags & ~SST_CANCEL_ALL ||
 			       (cancel.flags && cancel.user_data) ||
@@ -114,7 +120,7 @@ void do_info(struct self *s)
 	struct sst_info info, *arg = room_for(s, &info, sizeof(info));
 	int ret = ioctl(file_fd(file), SST_IOCTL_GET_INFO, arg);
 
-	expect_ioctl(s, file, ret, "GET_INFO", EFAULT);
+	expect_ioctl(s, file, 0, ret, "GET_INFO");
 	if (!ret && arg == &info &&
 	    (info.abi_version != SST_ABI_VERSION || !info.queue_size ||
 	     !all_bytes(info.reserved, 0, sizeof(info.reserved))))
@@ -132,7 +138,7 @@ void do_events(struct self *s)
 	spoil(s, &setup, 0, sizeof(setup));
 	arg = offer_argument(s, file_id(file), &setup, sizeof(setup));
 	fd = ioctl(file_fd(file), SST_IOCTL_EVENT_FD, arg);
-	expect_ioctl(s, file, fd, "EVENT_FD", EBUSY, EFAULT, EINVAL, EMFILE, ENFILE);
+	expect_ioctl(s, file, TO_READ, fd, "EVENT_FD", EBUSY, EINVAL, EMFILE, ENFILE);
 	if (arg == &setup)
 		expect_refusal(s, fd, "EVENT_FD", setup.flags & ~3u ||
 			       setup.capacity > SST_EVENT_CAPACITY_MAX ||

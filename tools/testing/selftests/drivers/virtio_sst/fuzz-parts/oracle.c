@@ -46,14 +46,26 @@ static bool from_fault(const struct self *s, int error)
 	return s->shared->round.faults && (error == ENOMEM || error == EFAULT || error == EAGAIN);
 }
 
-void expect_among(struct self *s, long ret, int error, const char *what, const int *errors)
+void expect_among(struct self *s, int error, const char *what, const int *errors)
 {
-	if (ret >= 0 || from_fault(s, error))
+	if (from_fault(s, error))
 		return;
 	for (; *errors; errors++)
 		if (*errors == error)
 			return;
 	complain(s, COMPLAINT_ERROR, "%s: %s", what, strerror(error));
+}
+
+/*
+ * EBADF if a file is not open, or not for all of @access: another thread may have closed it.
+ * Otherwise what is no error. Leaves errno as it is.
+ */
+int unless_open(uint64_t file, unsigned int access)
+{
+	int error = errno, flags = fcntl(file_fd(file), F_GETFL);
+
+	errno = error;
+	return flags < 0 || access & ~(flags + 1) ? EBADF : -1;
 }
 
 static struct book_file *book_file(struct self *s, uint32_t id)

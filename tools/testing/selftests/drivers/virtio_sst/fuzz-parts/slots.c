@@ -9,6 +9,9 @@
 
 #include "fuzz.h"
 
+#define SLOTS_MAX	1024	/* of a file */
+#define LOOK_MAX	16	/* slots that are looked into */
+
 /* Memory that is new to a file has nothing of another one in it. */
 static void look_for_stale(struct self *s, uint32_t id, const char *map, size_t pages)
 {
@@ -48,14 +51,15 @@ void do_setup_slots(struct self *s)
 	arg = offer_argument(s, file_id(file), &setup, sizeof(setup));
 	ret = ioctl(file_fd(file), SST_IOCTL_SETUP_SLOTS, arg);
 	/* ENOMEM for what the user may lock */
-	expect(s, ret, "SETUP_SLOTS", file & HANDLE_EVENTS ? ENOTTY : EBUSY, EFAULT, EINVAL,
-	       ENOMEM);
+	expect(s, ret, "SETUP_SLOTS", unless_open(file, 0), file & HANDLE_EVENTS ? ENOTTY : EBUSY,
+	       EFAULT, EINTR, EINVAL, ENOMEM);
 	if (ret || arg != &setup)
 		return;
-	if (before.flags || !before.nr || before.nr > 1024 ||
+	if (before.flags || !before.nr || before.nr > SLOTS_MAX ||
 	    !all_bytes(before.reserved, 0, sizeof(before.reserved)))
 		complain(s, COMPLAINT_FORM, "SETUP_SLOTS took what it must refuse");
-	look_into_slots(s, file_fd(file), file_id(file), before.nr < 16 ? before.nr : 16);
+	look_into_slots(s, file_fd(file), file_id(file),
+			before.nr < LOOK_MAX ? before.nr : LOOK_MAX);
 }
 
 /* Returns the number of requests. */
@@ -97,6 +101,17 @@ void check_slot_responses(struct self *s, uint32_t id, const struct sst_slot_req
 	}
 }
 
+/* Whether the field @submitted may be what it is, of a call that has returned @ret */
+static bool submitted_right(const struct self *s, const struct sst_slot_transaction *t, long ret)
+{
+	if (ret > 0)
+		return t->submitted == t->nr;
+	/* From here on it may be that it could not be stored. */
+	if (s->shared->round.faults || errno == EBADF || errno == ENOTTY)
+		return true;
+	return !t->submitted || (t->submitted == t->nr && (errno == EINTR || errno == EFAULT));
+}
+
 void do_transact_slots(struct self *s)
 {
 	uint64_t file = pick_file(s);
@@ -104,6 +119,7 @@ void do_transact_slots(struct self *s)
 	struct sst_slot_response response[REQUESTS_MAX];
 	unsigned int nr = fill_slot_requests(s, file_id(file), request);
 	struct sst_slot_transaction t = { .nr = nr }, *arg;
+	bool right;
 	long ret;
 
 	t.requests = (uintptr_t)offer(s, file_id(file), request, nr * sizeof(request[0]));
@@ -114,8 +130,12 @@ void do_transact_slots(struct self *s)
 		t.requests = (uintptr_t)s->edge - nr * sizeof(request[0]);
 	arg = offer_argument(s, file_id(file), &t, sizeof(t));
 	ret = ioctl(file_fd(file), SST_IOCTL_TRANSACT_SLOTS, arg);
-	expect(s, ret, "TRANSACT_SLOTS", file & HANDLE_EVENTS ? ENOTTY : EBUSY, EINVAL, EFAULT,
-	       EAGAIN, ENOBUFS, EIO);
+	right = arg != &t || submitted_right(s, &t, ret);
+	expect(s, ret, "TRANSACT_SLOTS", unless_open(file, TO_READ | TO_WRITE),
+	       file & HANDLE_EVENTS ? ENOTTY : EBUSY, EINTR, EINVAL, EFAULT, EAGAIN, ENOBUFS, EIO);
+	if (!right)
+		complain(s, COMPLAINT_FORM, "TRANSACT_SLOTS: %ld, %u of %u submitted", ret,
+			 t.submitted, t.nr);
 	if (ret < 0 || arg != &t)
 		return;
 	if (t.flags || !all_bytes(t.reserved, 0, sizeof(t.reserved)))
@@ -143,8 +163,8 @@ void do_map(struct self *s)
 		h->map_id = file_id(file);
 	/* Not there at once: what fails may leave nothing in that place. */
 	map = mmap(NULL, pages * PAGE, prot, flags, file_fd(file), offset * PAGE);
-	expect(s, map == MAP_FAILED ? -1 : 0, "mmap", EINVAL, EACCES, ENOMEM, EAGAIN, EPERM,
-	       EOVERFLOW, file & HANDLE_EVENTS ? ENODEV : EINVAL);
+	expect(s, map == MAP_FAILED ? -1 : 0, "mmap", unless_open(file, 0), EINVAL, EACCES, ENOMEM,
+	       EAGAIN, EPERM, EOVERFLOW, file & HANDLE_EVENTS ? ENODEV : EINVAL);
 	if (map != MAP_FAILED && mremap(map, pages * PAGE, pages * PAGE,
 					MREMAP_MAYMOVE | MREMAP_FIXED, h->map) == MAP_FAILED)
 		munmap(map, pages * PAGE);

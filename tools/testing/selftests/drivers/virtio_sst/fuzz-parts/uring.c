@@ -35,6 +35,7 @@ struct op {
 	uint64_t file;
 	unsigned int nr;
 	size_t size;		/* of what is read or written, or of a response */
+	bool wrong;		/* it must be refused */
 };
 
 static struct ring {
@@ -99,7 +100,7 @@ void do_ring_open(struct self *s)
 	ret = io_uring_queue_init_params(ENTRIES, &r->u, &p);
 	if (ret) {
 		errno = -ret;
-		expect(s, -1, "io_uring_setup", ENOMEM, EMFILE, EPERM);
+		expect(s, -1, "io_uring_setup", EINTR, ENOMEM, EMFILE, EPERM);
 		give_up_memory(r);
 		return;
 	}
@@ -178,6 +179,9 @@ static void prepare_transact(struct self *s, struct ring *r, struct op *op, stru
 	/* What else is in memory was sent already. */
 	if (t.nr > op->nr || t.request_size != REQ)
 		have_loose(s, id);
+	op->wrong = !t.nr || t.flags || !all_bytes(t.reserved, 0, sizeof(t.reserved)) ||
+		    t.request_size < SST_REQUEST_HEADER_SIZE || t.request_size > REQ ||
+		    t.response_size < SST_RESPONSE_HEADER_SIZE || t.response_size > RESP;
 	op->size = t.responses == (uintptr_t)p->response && t.nr == op->nr ? t.response_size : 0;
 	set_command(sqe, r->flags, SST_URING_CMD_TRANSACT, &t, sizeof(t));
 }
@@ -198,6 +202,8 @@ static void prepare_slots(struct self *s, struct ring *r, struct op *op, struct 
 		spoil(s, &t, offsetof(struct sst_slot_transaction, nr), sizeof(t));
 	if (t.nr > op->nr)
 		have_loose(s, id);
+	op->wrong = !t.nr || t.flags || t.submitted ||
+		    !all_bytes(t.reserved, 0, sizeof(t.reserved));
 	op->size = t.requests == (uintptr_t)p->slot_request &&
 		   t.responses == (uintptr_t)p->slot_response && t.nr == op->nr;
 	set_command(sqe, r->flags, SST_URING_CMD_TRANSACT_SLOTS, &t, sizeof(t));
@@ -210,6 +216,8 @@ static void prepare_cancel(struct self *s, struct ring *r, struct op *op,
 
 	op->what = OP_CANCEL;
 	spoil(s, &c, 0, sizeof(c));
+	op->wrong = c.flags & ~SST_CANCEL_ALL || (c.flags && c.user_data) || c.count ||
+		    !all_bytes(c.reserved, 0, sizeof(c.reserved));
 	set_command(sqe, r->flags, SST_URING_CMD_CANCEL, &c, sizeof(c));
 }
 
@@ -255,6 +263,7 @@ static void prepare_other(struct self *s, struct ring *r, struct op *op,
 	uint64_t words[10] = { 0 };
 
 	op->what = OP_OTHER;
+	op->wrong = true;
 	words[pick(s, 10)] = pick_number(s);
 	set_command(sqe, r->flags, pick(s, 2) ? 0x10 + pick(s, 4) : pick_number(s), words,
 		    sizeof(words));
@@ -263,7 +272,7 @@ static void prepare_other(struct self *s, struct ring *r, struct op *op,
 static void prepare(struct self *s, struct ring *r, struct op *op, struct place *p,
 		    struct io_uring_sqe *sqe)
 {
-	op->file = pick_file(s);
+	*op = (struct op){ .file = pick_file(s) };
 	switch (pick(s, 10)) {
 	case 0:
 	case 1:
@@ -291,6 +300,7 @@ static void prepare(struct self *s, struct ring *r, struct op *op, struct place 
 	}
 	if (sqe->opcode == IORING_OP_URING_CMD) {
 		sqe->fd = file_fd(op->file);
+		op->wrong |= !(r->flags & IORING_SETUP_SQE128);
 		sqe->uring_cmd_flags = r->buffers && pick(s, 3) ? IORING_URING_CMD_FIXED : 0;
 		if (!pick(s, 32))
 			sqe->uring_cmd_flags = pick_number(s);
@@ -372,16 +382,52 @@ static void check_transact(struct self *s, const struct op *op, const struct pla
 		check_response(s, file_id(op->file), (void *)p->response + i * op->size, op->size);
 }
 
+/* Of all of them: the file was closed before, another one failed, or it was cancelled. */
+#define expect_end(s, op, access, what, ...) \
+	expect(s, -1, what, unless_open((op)->file, access), ECANCELED, ##__VA_ARGS__)
+
+static void check_error(struct self *s, const struct op *op, int error)
+{
+	/* Those for events have no commands. */
+	int no_command = op->file & HANDLE_EVENTS ? EOPNOTSUPP : EINVAL;
+
+	errno = error;
+	switch (op->what) {
+	case OP_READ:
+		expect_end(s, op, TO_READ, "uring read", EINTR, EINVAL, EMSGSIZE, EFAULT, EAGAIN,
+			   EOPNOTSUPP);
+		break;
+	case OP_WRITE:
+		expect_end(s, op, TO_WRITE, "uring write", EINTR, EINVAL, EFAULT, EAGAIN, ENOBUFS,
+			   EIO, EOPNOTSUPP);
+		break;
+	case OP_TRANSACT:
+		expect_end(s, op, TO_READ | TO_WRITE, "uring TRANSACT", EINTR, EINVAL, EFAULT,
+			   EAGAIN, EMSGSIZE, ENOBUFS, EIO, EOPNOTSUPP);
+		break;
+	case OP_SLOTS:
+		expect_end(s, op, TO_READ | TO_WRITE, "uring TRANSACT_SLOTS", EINTR, EINVAL,
+			   EFAULT, EAGAIN, EBUSY, ENOBUFS, EIO, EOPNOTSUPP);
+		break;
+	case OP_CANCEL:
+		expect_end(s, op, 0, "uring CANCEL", EINVAL, ENOENT, no_command);
+		break;
+	default:
+		expect_end(s, op, 0, "uring", EINVAL, no_command);
+	}
+}
+
 static void check_completion(struct self *s, const struct op *op, const struct place *p, int res)
 {
 	uint32_t id = file_id(op->file);
 
 	if (res < 0) {
-		errno = -res;
-		expect(s, -1, "uring", EINVAL, EFAULT, EAGAIN, EIO, EMSGSIZE, ECANCELED, EBUSY,
-		       EOPNOTSUPP, ENOBUFS, ENOENT);
+		check_error(s, op, -res);
 		return;
 	}
+	if (op->wrong)
+		complain(s, COMPLAINT_FORM, "uring, operation %u: took what it must refuse",
+			 op->what);
 	switch (op->what) {
 	case OP_READ:
 		if (op->size && !(op->file & HANDLE_EVENTS))
