@@ -506,6 +506,7 @@ static int report(const struct fuzz *f)
 	printf("# figure: calls %llu\n# figure: requests %llu\n", calls,
 	       (unsigned long long)shared->requests);
 	printf("# figure: responses checked %llu\n", (unsigned long long)shared->responses);
+	printf("# figure: responses unchecked %llu\n", (unsigned long long)shared->unchecked);
 	printf("# figure: answers to well-behaved processes %llu\n", answers);
 	printf("# figure: processes killed %llu\n# figure: faults injected %llu\n", f->kills,
 	       f->faults);

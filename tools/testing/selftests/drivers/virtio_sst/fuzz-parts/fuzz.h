@@ -41,7 +41,8 @@ struct book_file {
 	uint32_t id;
 	uint32_t next;		/* number of its next request */
 	uint32_t untagged;	/* it may have requests without a tag */
-	uint32_t loose;		/* its requests may have any tag */
+	uint32_t loose;		/* so many of its requests may have any tag */
+	uint32_t mixed;		/* its slots may have data of others */
 	uint32_t seen[BOOK_REQUESTS / 32];
 };
 
@@ -85,7 +86,8 @@ struct shared {
 	unsigned int shown;	/* complaints so far that were printed */
 	uint64_t complaints[COMPLAINTS];
 	uint64_t requests;
-	uint64_t responses;
+	uint64_t responses;	/* checked, and not */
+	uint64_t unchecked;
 	uint32_t ids;		/* of open files so far */
 	uint32_t edges;
 	bool no_aio;		/* nothing of libaio */
@@ -159,7 +161,8 @@ uint64_t new_tag(struct self *s, uint32_t id, unsigned int type);
 uint64_t content_tag(uint32_t id);
 bool is_foreign_content(uint64_t word, uint32_t id);
 void have_untagged(struct self *s, uint32_t id);
-void have_loose(struct self *s, uint32_t id);
+void have_loose(struct self *s, uint32_t id, uint32_t requests);
+void have_mixed(struct self *s, uint32_t id);
 int unless_open(uint64_t file, unsigned int access);
 void check_response(struct self *s, uint32_t id, const struct sst_response *resp, size_t size);
 void check_responses(struct self *s, uint32_t id, const void *buffer, ssize_t bytes, size_t size);

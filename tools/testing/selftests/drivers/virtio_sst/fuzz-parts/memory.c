@@ -100,7 +100,7 @@ static void *offer_at(struct self *s, char *edge, uint32_t id, const void *conte
 		have_untagged(s, id);
 		return s->readonly;
 	case 2:
-		have_loose(s, id);
+		have_loose(s, id, REQUESTS_MAX);
 		return mapped_slot(pick_handle(s), pick_number(s));
 	case 3:
 	case 4:
@@ -139,7 +139,7 @@ void *room_for(struct self *s, void *good, size_t size)
 		if (!s->main)
 			return good;
 		h = pick_handle(s);
-		have_loose(s, h->map_id);
+		have_mixed(s, h->map_id);
 		return mapped_slot(h, pick_number(s));
 	case 3:
 		return s->edge - pick(s, size + 1);

@@ -102,17 +102,35 @@ void have_untagged(struct self *s, uint32_t id)
 	__atomic_store_n(&book_file(s, id)->untagged, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Memory was sent that may have had requests or responses of others in it. */
-void have_loose(struct self *s, uint32_t id)
+/* Memory is sent, for so many requests at most, that may have those of others in it. */
+void have_loose(struct self *s, uint32_t id, uint32_t requests)
 {
-	__atomic_store_n(&book_file(s, id)->loose, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&book_file(s, id)->loose, requests, __ATOMIC_SEQ_CST);
 }
 
-static bool is_loose(struct self *s, uint32_t id)
+/* What is written to slots may be sent from there at any time. */
+void have_mixed(struct self *s, uint32_t id)
 {
-	const struct book_file *file = book_file(s, id);
+	__atomic_store_n(&book_file(s, id)->mixed, 1, __ATOMIC_SEQ_CST);
+}
 
-	return file->id != id || __atomic_load_n(&file->loose, __ATOMIC_SEQ_CST);
+/* Whether what is wrong is one of the requests that may have any tag; it was the last time. */
+static bool take_loose(struct book_file *file)
+{
+	uint32_t loose = __atomic_load_n(&file->loose, __ATOMIC_SEQ_CST);
+
+	while (loose && !__atomic_compare_exchange_n(&file->loose, &loose, loose - 1, false,
+						     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+	return loose;
+}
+
+/* Counts a response, and returns whether it was @checked. */
+static bool count(struct self *s, bool checked)
+{
+	__atomic_add_fetch(checked ? &s->shared->responses : &s->shared->unchecked, 1,
+			   __ATOMIC_RELAXED);
+	return checked;
 }
 
 static uint32_t tag_id(uint64_t tag)
@@ -130,28 +148,41 @@ bool is_foreign_content(uint64_t word, uint32_t id)
 	return word >> TAG_SHIFT == CONTENT_TAG && tag_id(word) != id;
 }
 
-/* Enter that a request was answered. */
-static void enter(struct self *s, uint32_t id, uint64_t tag, uint64_t request_id)
+static bool is_own(const struct book_file *file, uint32_t id, uint64_t tag)
+{
+	uint32_t number = tag & NUMBER_MASK;
+
+	return tag >> TAG_SHIFT == TAG && tag_id(tag) == id &&
+	       (number < file->next || number == NUMBER_MASK);
+}
+
+/* Whether it is entered already that a request was answered; now it is. */
+static bool is_entered(struct book_file *file, uint32_t number)
+{
+	uint32_t bit = 1u << number % 32;
+
+	return __atomic_fetch_or(&file->seen[number / 32], bit, __ATOMIC_SEQ_CST) & bit;
+}
+
+/* Enter that a request was answered. Returns whether it is known to be one of the file's. */
+static bool enter(struct self *s, uint32_t id, uint64_t tag, uint64_t request_id)
 {
 	struct book_file *file = book_file(s, id);
 	uint32_t number = tag & NUMBER_MASK;
-	uint32_t bit = 1u << number % 32;
+	bool own = is_own(file, id, tag);
 
-	__atomic_add_fetch(&s->shared->responses, 1, __ATOMIC_RELAXED);
-	if (is_loose(s, id))
-		return;
-	if (tag >> TAG_SHIFT != TAG) {
-		if (!file->untagged)
-			complain(s, COMPLAINT_FOREIGN, "file %u has the response %llx, id %llx",
-				 id, (unsigned long long)tag, (unsigned long long)request_id);
-		return;
-	}
-	if (tag_id(tag) != id || (number >= file->next && number != NUMBER_MASK))
-		complain(s, COMPLAINT_FOREIGN, "file %u has response %u of file %u", id, number,
-			 tag_id(tag));
-	else if (number < BOOK_REQUESTS &&
-		 __atomic_fetch_or(&file->seen[number / 32], bit, __ATOMIC_SEQ_CST) & bit)
+	if (file->id != id || (!tag && file->untagged) || (own && number >= BOOK_REQUESTS))
+		return count(s, false);
+	if (own && !is_entered(file, number))
+		return count(s, true);
+	if (take_loose(file))
+		return count(s, false);
+	if (own)
 		complain(s, COMPLAINT_TWICE, "file %u has response %u twice", id, number);
+	else
+		complain(s, COMPLAINT_FOREIGN, "file %u has the response %llx, id %llx", id,
+			 (unsigned long long)tag, (unsigned long long)request_id);
+	return count(s, true);
 }
 
 static bool made_by_driver(uint32_t flags, uint32_t status, uint64_t result)
@@ -164,18 +195,19 @@ static bool made_by_driver(uint32_t flags, uint32_t status, uint64_t result)
 static void check_payload(struct self *s, uint32_t id, const struct sst_response *resp,
 			  size_t size)
 {
-	uint64_t tag = le64toh(resp->user_data), word;
+	struct book_file *file = book_file(s, id);
+	uint64_t word;
 	size_t i;
 
-	if (is_loose(s, id) || (tag >> TAG_SHIFT == TAG &&
-				(tag >> TYPE_SHIFT & TYPE_MASK) == SST_REQUEST_READ))
+	if (file->mixed || (le64toh(resp->user_data) >> TYPE_SHIFT & TYPE_MASK) == SST_REQUEST_READ)
 		return;
 	for (i = 0; i + sizeof(word) <= size; i += sizeof(word)) {
 		memcpy(&word, resp->payload + i, sizeof(word));
 		if (!is_foreign_content(le64toh(word), id))
 			continue;
-		complain(s, COMPLAINT_FOREIGN, "file %u has data of file %u", id,
-			 tag_id(le64toh(word)));
+		if (!take_loose(file))
+			complain(s, COMPLAINT_FOREIGN, "file %u has data of file %u", id,
+				 tag_id(le64toh(word)));
 		return;
 	}
 }
@@ -184,12 +216,14 @@ void check_response(struct self *s, uint32_t id, const struct sst_response *resp
 {
 	uint32_t flags = le32toh(resp->flags);
 
-	enter(s, id, le64toh(resp->user_data), le64toh(resp->request_id));
+	bool known = enter(s, id, le64toh(resp->user_data), le64toh(resp->request_id));
+
 	if (flags && (!made_by_driver(flags, le32toh(resp->status), resp->result) ||
 		      !all_bytes(resp->payload, 0, size - SST_RESPONSE_HEADER_SIZE)))
 		complain(s, COMPLAINT_FORM, "odd response: flags %x, status %u", flags,
 			 le32toh(resp->status));
-	check_payload(s, id, resp, size - SST_RESPONSE_HEADER_SIZE);
+	if (known)
+		check_payload(s, id, resp, size - SST_RESPONSE_HEADER_SIZE);
 }
 
 /* What a call has returned that reads responses of @size bytes each, or one of less */

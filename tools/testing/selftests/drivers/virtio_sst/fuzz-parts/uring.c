@@ -153,7 +153,7 @@ static void *pick_source(struct self *s, uint32_t id, void *good, size_t size)
 		return good;
 	source = offer(s, id, good, size);
 	if (source != good)
-		have_loose(s, id);
+		have_loose(s, id, REQUESTS_MAX);
 	return source;
 }
 
@@ -178,7 +178,7 @@ static void prepare_transact(struct self *s, struct ring *r, struct op *op, stru
 		spoil(s, &t, offsetof(struct sst_uring_transact, nr), sizeof(t));
 	/* What else is in memory was sent already. */
 	if (t.nr > op->nr || t.request_size != REQ)
-		have_loose(s, id);
+		have_loose(s, id, t.nr < SST_REQUEST_LIMIT_MAX ? t.nr : SST_REQUEST_LIMIT_MAX);
 	op->wrong = !t.nr || t.flags || !all_bytes(t.reserved, 0, sizeof(t.reserved)) ||
 		    t.request_size < SST_REQUEST_HEADER_SIZE || t.request_size > REQ ||
 		    t.response_size < SST_RESPONSE_HEADER_SIZE || t.response_size > RESP;
@@ -201,7 +201,7 @@ static void prepare_slots(struct self *s, struct ring *r, struct op *op, struct 
 	if (!pick(s, 4))
 		spoil(s, &t, offsetof(struct sst_slot_transaction, nr), sizeof(t));
 	if (t.nr > op->nr)
-		have_loose(s, id);
+		have_loose(s, id, t.nr < SST_REQUEST_LIMIT_MAX ? t.nr : SST_REQUEST_LIMIT_MAX);
 	op->wrong = !t.nr || t.flags || t.submitted ||
 		    !all_bytes(t.reserved, 0, sizeof(t.reserved));
 	op->size = t.requests == (uintptr_t)p->slot_request &&
