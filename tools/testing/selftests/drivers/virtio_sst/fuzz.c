@@ -79,14 +79,11 @@ static void be_interrupted(struct self *s)
 
 static void *second_thread(void *data)
 {
-	struct self s = *(struct self *)data;
+	struct self *s = data;
 
-	s.main = false;
-	s.kcov = NULL;
-	s.random ^= 0x5555555555555555;
-	get_memory(&s);
+	get_memory(s);
 	for (;;)
-		run_next_program(&s);
+		run_next_program(s);
 	return NULL;
 }
 
@@ -120,6 +117,7 @@ static void attacker(struct fuzz *f, unsigned int number)
 		.other_post = f->post[1],
 		.scribbler = f->scribbler,
 	};
+	struct self second;
 	pthread_t thread;
 
 	setpgid(0, 0);
@@ -128,7 +126,11 @@ static void attacker(struct fuzz *f, unsigned int number)
 	get_memory(&s);
 	get_handles(&s);
 	start_coverage(&s);
-	if (next_random(&s) % 2 && pthread_create(&thread, NULL, second_thread, &s))
+	second = s;
+	second.main = false;
+	second.kcov = NULL;
+	second.random ^= 0x5555555555555555;
+	if (next_random(&s) % 2 && pthread_create(&thread, NULL, second_thread, &second))
 		_exit(2);
 	have_faults(&s);
 	drop_privileges(&s);
@@ -473,7 +475,7 @@ static int report(const struct fuzz *f)
 {
 	static const char *const texts[] = {
 		[COMPLAINT_FOREIGN] = "a file gets responses to its own requests only",
-		[COMPLAINT_TWICE] = "each once",
+		[COMPLAINT_TWICE] = "no request is answered twice",
 		[COMPLAINT_FORM] = "results are those that are documented",
 		[COMPLAINT_ERROR] = "errors are those that are documented",
 		[COMPLAINT_STALE] = "new memory has nothing of others",
