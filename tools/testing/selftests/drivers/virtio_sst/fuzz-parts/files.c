@@ -16,6 +16,7 @@
 #define FIRST_FD	64
 #define LAST_FD		900
 #define CHILDREN	4
+#define PATIENT_MS	1000
 
 int file_fd(uint64_t file)
 {
@@ -87,7 +88,9 @@ void open_file(struct self *s, int flags)
 	int fd = open(sst_device(), flags | O_CLOEXEC);
 
 	expect(s, fd, "open", EINVAL, EMFILE, EPERM);
-	if (fd >= 0)
+	if (fd >= 0 && s->patient && file_set_timeout(fd, PATIENT_MS))
+		close(fd);
+	else if (fd >= 0)
 		set_handle(s, fd, new_file_id(s), false);
 }
 
@@ -100,7 +103,7 @@ void do_open(struct self *s)
 	static const int further[] = { O_APPEND, O_TRUNC, O_DIRECT, O_SYNC, O_ASYNC, O_NOATIME };
 	int flags = access[pick(s, 8)];
 
-	if (pick(s, 8))
+	if (pick(s, 8) || s->patient)
 		flags |= O_NONBLOCK;
 	if (!pick(s, 8))
 		flags |= further[pick(s, 6)];
@@ -312,12 +315,12 @@ void do_epoll(struct self *s)
 
 void do_fcntl(struct self *s)
 {
-	int fd = file_fd(pick_file(s)), on = !!pick(s, 8);
+	int fd = file_fd(pick_file(s)), on = pick(s, 8) || s->patient;
 
 	switch (pick(s, 5)) {
 	case 0:
 	case 1:
-		fcntl(fd, F_SETFL, pick(s, 8) ? O_NONBLOCK : 0);
+		fcntl(fd, F_SETFL, pick(s, 8) || s->patient ? O_NONBLOCK : 0);
 		break;
 	case 2:
 		fcntl(fd, F_SETFL,
@@ -375,7 +378,10 @@ void do_fork(struct self *s)
 		*child = 0;
 }
 
-/* To whichever attacker is there first; descriptors nobody takes are closed in the end. */
+/*
+ * To whichever attacker is there first; descriptors nobody takes are closed in the end. A file
+ * that others may have wait is not for those who are patient.
+ */
 void do_send(struct self *s)
 {
 	union {
@@ -392,6 +398,8 @@ void do_send(struct self *s)
 	};
 	int fd = file_fd(file);
 
+	if (s->patient)
+		return;
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	expect(s, sendmsg(s->post, &m, MSG_DONTWAIT | MSG_NOSIGNAL), "sendmsg",
 	       unless_open(file, 0), EAGAIN, ENOBUFS, ETOOMANYREFS);
@@ -408,10 +416,14 @@ void do_receive(struct self *s)
 		.msg_control = control,
 		.msg_controllen = sizeof(control),
 	};
-	ssize_t ret = recvmsg(s->other_post, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *header = CMSG_FIRSTHDR(&m);
+	struct cmsghdr *header;
+	ssize_t ret;
 	int fd;
 
+	if (s->patient)
+		return;
+	ret = recvmsg(s->other_post, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	header = CMSG_FIRSTHDR(&m);
 	expect(s, ret, "recvmsg", EAGAIN);
 	/* There may have been no number left for it. */
 	if (ret < 0 || !header || header->cmsg_len != CMSG_LEN(sizeof(int)))

@@ -65,6 +65,7 @@ enum complaint {
 /* What a process has done, for the supervisor */
 struct progress {
 	uint64_t calls;
+	uint64_t steps;		/* the same without those of further threads and children */
 	uint64_t answers;	/* of a witness */
 	uint64_t longest_ms;	/* that a witness waited for one */
 	uint32_t incarnation;
@@ -125,6 +126,7 @@ struct self {
 	unsigned int chosen;
 	unsigned int number;
 	bool main;		/* has rings, children and coverage */
+	bool patient;		/* no signal comes: nothing may wait without an end */
 	int fail_nth;		/* where it is told which allocation or copy fails, or -1 */
 	int post;		/* a socket that descriptors are sent through */
 	int other_post;

@@ -245,6 +245,7 @@ static void run_call(struct self *s, const struct call *call)
 		arm_fault(s);
 	op->run(s);
 	__atomic_add_fetch(&s->progress->calls, 1, __ATOMIC_RELAXED);
+	s->progress->steps += s->main;
 }
 
 void run_program(struct self *s, const struct program *program)

@@ -472,7 +472,7 @@ void do_ring_enter(struct self *s)
 
 	if (!r)
 		return;
-	io_uring_submit_and_wait(&r->u, pick(s, 6) ? 0 : 1);
+	io_uring_submit_and_wait(&r->u, pick(s, 6) || s->patient ? 0 : 1);
 	if (r->owner == getpid())
 		reap(s, r);
 }

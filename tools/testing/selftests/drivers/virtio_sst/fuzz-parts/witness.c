@@ -5,7 +5,10 @@
  */
 #include "fuzz.h"
 
-#define WITNESS_TIMEOUT_MS	30000
+/* Far less than a round; in a rude one a device may pause before that */
+#define WITNESS_TIMEOUT_MS	3000
+#define RUDE_TIMEOUT_MS		1000
+#define SLACK_MS		500
 #define PAUSE_US		500
 
 static void make_request(struct self *s, struct sst_request *req, unsigned char *byte)
@@ -54,7 +57,7 @@ static int write_and_read(int fd, struct sst_request *req, struct sst_response *
 {
 	int ret = write(fd, req, REQ) == REQ ? 0 : -errno;
 
-	if (!ret && sst_poll(fd, POLLIN, WITNESS_TIMEOUT_MS) != POLLIN)
+	if (!ret && sst_poll(fd, POLLIN, WITNESS_TIMEOUT_MS + SLACK_MS) != POLLIN)
 		return -ETIMEDOUT;
 	return ret ?: sst_receive(fd, resp);
 }
@@ -75,7 +78,7 @@ static void ask(struct self *s, int fd)
 		complain(s, COMPLAINT_WITNESS, "the witness got %s", strerror(-ret));
 	if (now_ms() - start > s->progress->longest_ms)
 		s->progress->longest_ms = now_ms() - start;
-	s->progress->calls++;
+	s->progress->steps++;
 }
 
 void witness(struct shared *shared, unsigned int number)
@@ -89,7 +92,8 @@ void witness(struct shared *shared, unsigned int number)
 	int fd = sst_open(O_RDWR);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (fd < 0 || file_set_timeout(fd, WITNESS_TIMEOUT_MS))
+	if (fd < 0 || file_set_timeout(fd, shared->round.rude ? RUDE_TIMEOUT_MS :
+				       WITNESS_TIMEOUT_MS))
 		complain(&s, COMPLAINT_WITNESS, "the device cannot be opened");
 	for (;;) {
 		ask(&s, fd);
