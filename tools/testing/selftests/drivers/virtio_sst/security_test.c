@@ -592,6 +592,9 @@ TEST_F_TIMEOUT(files, descriptor_for_events_given_to_nobody_only_reads, SLOW_S)
 #define SECRET		0x5ec3e7a5U	/* payloads of another file are full of it */
 #define SECRET_TEXT	"5ec3e7a5"
 #define SECRET_DATA	0x5ecda7a15ecda7a1ULL	/* user_data of another file */
+#define SECRET_DATA_TEXT	"5ecda7a15ecda7a1"
+#define SECRET_DATA_DECIMAL	"6831300521313019809"
+#define QUIET_MS	1500	/* longer than netlink puts off what has changed */
 #define OWN_BYTE	0x11
 #define OWN_DATA	0x22
 #define OLD_BYTE	0x5a	/* what buffers are filled with before */
@@ -657,10 +660,12 @@ static bool leaks(const void *p, size_t n)
 	return false;
 }
 
-/* A request_id is a number as any other, and may be that of an address. */
-static bool is_request_id(const char *text, const char *number)
+/* Such a number may be any, and that of an address as well. */
+static bool may_be_any(const char *text, const char *number)
 {
-	static const char *const names[] = { "request_id=", "request ", "ID " };
+	static const char *const names[] = {
+		"request_id=", "request ", "ID ", "timestamp=", "latency_ns=",
+	};
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
@@ -670,6 +675,15 @@ static bool is_request_id(const char *text, const char *number)
 			return true;
 	}
 	return false;
+}
+
+/* Whether it is an address if the digits are taken for those of one base or the other */
+static bool is_address_text(const char *digits, size_t n)
+{
+	bool decimal = strspn(digits, "0123456789") >= n;
+
+	return is_address(strtoull(digits, NULL, 16)) ||
+	       (decimal && is_address(strtoull(digits, NULL, 10)));
 }
 
 /*
@@ -687,14 +701,21 @@ static bool text_leaks(const char *text)
 		const char *digits = p + (prefixed ? 2 : 0);
 		size_t n = strspn(digits, "0123456789abcdef");
 
-		if ((prefixed && is_address(strtoull(digits, NULL, 16)) &&
-		     !is_request_id(text, p)) || (!prefixed && n == 16)) {
+		if ((is_address_text(digits, n) && !may_be_any(text, p)) ||
+		    (!prefixed && n == 16)) {
 			ksft_print_msg("seen: %.80s\n", p);
 			return true;
 		}
 		p = digits + n;
 	}
 	return false;
+}
+
+/* The same for what must not have user_data either, in no base */
+static bool public_text_leaks(const char *text)
+{
+	return text_leaks(text) || strstr(text, SECRET_DATA_TEXT) ||
+	       strstr(text, SECRET_DATA_DECIMAL);
 }
 
 /* Have slots, and the buffers of the response queue, full of what another file has. */
@@ -1022,7 +1043,7 @@ TEST_F_TIMEOUT(seen, attributes, SLOW_S)
 		if (!(m->mode & 0444))
 			continue;
 		ASSERT_LE(0, sst_attr_get(m->name, self->text, TEXT_SIZE));
-		EXPECT_FALSE(text_leaks(self->text)) {
+		EXPECT_FALSE(public_text_leaks(self->text)) {
 			TH_LOG("%s", m->name);
 		}
 	}
@@ -1071,7 +1092,7 @@ static int driver_lines(int fd, char *text)
 		if (!strstr(text, "virtio-sst"))
 			continue;
 		lines++;
-		if (text_leaks(text))
+		if (public_text_leaks(text))
 			return -1;
 	}
 	return lines;
@@ -1148,6 +1169,59 @@ TEST_F_TIMEOUT(seen, netlink, SLOW_S)
 	ASSERT_EQ(0, have_it_all(self->fd));
 	EXPECT_EQ(0, netlink_leaks(socket, family, VIRTIO_SST_CMD_DEVICE_GET, self->text));
 	EXPECT_EQ(0, netlink_leaks(socket, family, VIRTIO_SST_CMD_QUEUE_GET, self->text));
+	mnl_socket_close(socket);
+}
+
+/* Join all groups of the family that @text has. Returns how many there are, or -errno. */
+static int follow(struct mnl_socket *socket, const char *text)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)text;
+	const struct nlattr *attr, *group, *part;
+	int n = 0;
+
+	mnl_attr_for_each(attr, message, GENL_HDRLEN) {
+		if (mnl_attr_get_type(attr) != CTRL_ATTR_MCAST_GROUPS)
+			continue;
+		mnl_attr_for_each_nested(group, attr) {
+			mnl_attr_for_each_nested(part, group) {
+				unsigned int id;
+
+				if (mnl_attr_get_type(part) != CTRL_ATTR_MCAST_GRP_ID)
+					continue;
+				id = mnl_attr_get_u32(part);
+				if (mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &id,
+							  sizeof(id)))
+					return -errno;
+				n++;
+			}
+		}
+	}
+	return n;
+}
+
+TEST_F_TIMEOUT(seen, netlink_groups, SLOW_S)
+{
+	struct mnl_socket *socket = mnl_socket_open(NETLINK_GENERIC);
+	unsigned int told[VIRTIO_SST_CMD_MAX + 1] = {};
+	const struct genlmsghdr *header;
+	int n;
+
+	ASSERT_NE(NULL, socket);
+	ASSERT_EQ(0, mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID));
+	ASSERT_NE(0, netlink_family(socket, self->text));
+	ASSERT_EQ(2, follow(socket, self->text));
+	ASSERT_EQ(0, have_it_all(self->fd));
+	ASSERT_EQ(0, sst_reset());
+	while (sst_poll(mnl_socket_get_fd(socket), POLLIN, QUIET_MS)) {
+		n = mnl_socket_recvfrom(socket, self->text, TEXT_SIZE);
+		ASSERT_LT(0, n);
+		EXPECT_FALSE(leaks(self->text, n));
+		header = mnl_nlmsg_get_payload((struct nlmsghdr *)self->text);
+		ASSERT_GE(VIRTIO_SST_CMD_MAX, header->cmd);
+		told[header->cmd]++;
+	}
+	EXPECT_NE(0, told[VIRTIO_SST_CMD_DEVICE_CHANGE_NTF]);
+	EXPECT_NE(0, told[VIRTIO_SST_CMD_COUNTERS_NTF]);
 	mnl_socket_close(socket);
 }
 
