@@ -163,6 +163,8 @@ static void start_attacker(struct fuzz *f, unsigned int number)
 	f->attacker[number] = fork();
 	if (!f->attacker[number])
 		attacker(f, number);
+	/* As it does itself: it may be killed before it has run. */
+	setpgid(f->attacker[number], f->attacker[number]);
 }
 
 static void start_witness(struct fuzz *f, unsigned int number)
