@@ -1793,7 +1793,7 @@ TEST_F_TIMEOUT(uring, exits_under_load, 300)
 	ASSERT_EQ(0, sst_wait_stat("in_flight", 0));
 	EXPECT_TRUE(sst_stats_balance());
 	ASSERT_EQ(0, file_set_timeout(u->fd, 5000));
-	/* What a process was too dead to take can be read, once a worker of io_uring has seen it. */
+	/* What a process was too dead to take can be read once a worker of io_uring has seen it. */
 	ASSERT_EQ(0, fcntl(u->fd, F_SETFL, O_NONBLOCK));
 	for (i = 0; i < LIMIT; i++)
 		prepare(u, i, SST_REQUEST_NOOP, i);
