@@ -14,15 +14,16 @@ readonly hostile_devices=(
 	'--features -event_idx,-indirect --queue-size 64'
 	'--queues 2 --response-queue alternate'
 	'--queues 2 --latency 200,3000'
-	'--features -event_idx --queue-size 8'
+	'--features -event_idx'
 	'--queues 2 --events 3,20'
 	'--latency 0,500 --features -version_1'
 )
 
-# The guests, in turn, if there is the time for that many of them
+# The guests, in turn, if there is the time for that many of them. Older kernels take a
+# quarter of the time for a life.
 readonly hostile_guests=(
-	--kasan --kasan --kasan --lockdep --kasan --kasan
-	'--kernel 6.12 --kasan' '--kernel 6.1 --kasan'
+	--kasan '--kernel 6.12 --kasan' --kasan '--kernel 6.1 --kasan'
+	--lockdep '--kernel 6.12 --kasan'
 )
 
 # Devices of a guest, each of which dies once
