@@ -5,6 +5,7 @@
 Prints TAP. With WORD, runs only the tests whose name contains it.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -1430,13 +1431,18 @@ def memory_taken_away_from_one_device():
             for fe in devices[:3]:
                 os.ftruncate(fe.memfd, 0)
             devices[0].rings[0].kick()
-            stream.answer(7)
+            # Earlier, if the ring is still looked at: then the connection has ended
+            with contextlib.suppress(BrokenPipeError):
+                stream.answer(7)
             for fe, path in zip(devices[:3], be.paths):
                 equal(fe.sock.recv(1), b"", "connection after the end of memory")
                 be.logged(f"{path}: guest memory was taken away")
             check(base.ask(devices[3], COMPUTE))
             with FrontEnd(be.paths[2]) as fe:
                 fe.setup()
+                if select.select([simulator.sock], [], [], 0)[0]:
+                    stream.close()
+                    stream = simulator.accept()
                 echo(fe, stream)
             for fe in devices:
                 fe.close()
@@ -1559,8 +1565,10 @@ def clients_of_statistics_that_do_not_read():
                 sock = socket.socket(socket.AF_UNIX)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
                 sock.connect(stats)
-                if i % 2:
-                    sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                # All may have been told by now: the connection has ended then
+                with contextlib.suppress(BrokenPipeError):
+                    if i % 2:
+                        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 clients.append(sock)
             equal(len(statistics(stats)["devices"][0]["pairs"]), 16)
             check(base.ask(fe, ECHO))
