@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Suite of scripts/check: a guest whose requests a simulator answers that is killed all the
-# time, and its manual page. It uses check's test_that, page_has, guest and build_selftests.
+# Suite of scripts/check: guests whose requests a simulator answers. It uses check's test_that,
+# page_has, guest and build_selftests.
 # shellcheck disable=SC2154 # variables of scripts/check
 
 readonly simulator_kills=100
@@ -41,6 +41,31 @@ in_python() {
 		--connect "unix:$place/socket" --connections 2
 }
 
+# Has several programs of a guest use a simulator that somebody has written who had only the
+# text of the protocol, with the options $2..., and the back-end's options $1.
+independent() {
+	local options=$1 simulator status=0
+	shift
+	"$top/tools/virtio/sst/tests/independent_simulator.py" "$@" &
+	simulator=$!
+	guest --kasan --backend "--queues 2 --on-disconnect queue $options" -- /usr/bin/python3 -B \
+		"$top/tools/virtio/sst/tests/several_programs.py" /dev/sst0 6 500 1 >"$place/output" || status=$?
+	kill "$simulator"
+	cat "$place/output"
+	return "$status"
+}
+
+independent_in_order() {
+	independent "--connect unix:$place/socket" --listen "unix:$place/socket"
+}
+
+# More than a third of the responses overtakes others, and so must be told apart.
+independent_shuffled() {
+	independent "--listen unix:$place/socket" --connect "unix:$place/socket" \
+		--connect "unix:$place/socket" --shuffle 1 --latency 2 &&
+		awk '{ exit !($3 > $1 / 3) }' "$place/output"
+}
+
 # Succeeds if the back-end does not take itself for a simulator: with one port for all
 # connections, TCP connects it to itself.
 no_connection_to_itself() {
@@ -62,6 +87,12 @@ suite_simulator() {
 	test_that "vhost-user-sst(1) has all options" page_has "$top/tools/virtio/sst/vhost-user-sst.1" \
 		< <("$top/tools/virtio/sst/vhost-user-sst" --help | sed -n 's/^  \(--[a-z-]*\) .*/\1/p' | sort -u)
 	test_that "the back-end does not connect to itself" no_connection_to_itself
+	place=$work/independent
+	mkdir "$place"
+	test_that "a simulator that was written from the protocol's text" \
+		"$top/tools/virtio/sst/tests/independent_simulator_test.py"
+	test_that "the back-end and that simulator" independent_in_order
+	test_that "the same, with answers in another order" independent_shuffled
 	for name in in_c in_python; do
 		place=$work/simulator-$name
 		mkdir "$place"
