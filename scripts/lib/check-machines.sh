@@ -136,12 +136,19 @@ trace_examples() {
 		"$top/scripts/lib/run-examples" "$work/trace-examples" "$work/installed/readme"
 }
 
+# Runs devices as a service in the suite $1 with kernel $2.
+service_tests() {
+	machine --suite "$1" --kernel "$2" --mem 1G --backend '' -- "$top/scripts/lib/run-service"
+}
+
 suite_installed() {
 	export SST_LEDGER_REQUESTS=100 SST_CYCLES=5
 	own_tests
 	installed_system_tests trixie 7.3 q35 file_test
 	trace_examples
+	service_tests trixie 7.3
 	installed_system_tests bookworm 6.1 microvm
+	service_tests bookworm 6.1
 }
 
 suite_installed-all() {

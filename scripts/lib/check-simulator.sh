@@ -66,6 +66,17 @@ independent_shuffled() {
 		awk '{ exit !($3 > $1 / 3) }' "$place/output"
 }
 
+# Installs the service of systemd, which must be in order.
+service_is_right() {
+	make -s -C "$top/tools/virtio/sst" install PREFIX="$work/prefix" &&
+		silent systemd-analyze verify --man=no "$service"
+}
+
+# Succeeds if systemd calls a service of that kind hardened: from 0 to 10, at most 1.5.
+service_is_hardened() {
+	systemd-analyze security --offline=true --threshold=15 "$service"
+}
+
 # Succeeds if the back-end does not take itself for a simulator: with one port for all
 # connections, TCP connects it to itself.
 no_connection_to_itself() {
@@ -80,13 +91,15 @@ no_connection_to_itself() {
 }
 
 suite_simulator() {
-	local name place
-	need_packages iproute2
+	local name place service=$work/prefix/lib/systemd/system/vhost-user-sst@.service
+	need_packages iproute2 systemd
 	build_selftests
 	start_tap
 	test_that "vhost-user-sst(1) has all options" page_has "$top/tools/virtio/sst/vhost-user-sst.1" \
 		< <("$top/tools/virtio/sst/vhost-user-sst" --help | sed -n 's/^  \(--[a-z-]*\) .*/\1/p' | sort -u)
 	test_that "the back-end does not connect to itself" no_connection_to_itself
+	test_that "the service is in order" service_is_right
+	test_that "the service may do little" service_is_hardened
 	place=$work/independent
 	mkdir "$place"
 	test_that "a simulator that was written from the protocol's text" \

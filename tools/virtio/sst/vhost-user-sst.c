@@ -31,6 +31,7 @@
 #include "device.h"
 #include "log.h"
 #include "loop.h"
+#include "notify.h"
 #include "options.h"
 #include "server.h"
 #include "sigbus.h"
@@ -311,6 +312,8 @@ static int serve(struct daemon *daemon)
 		printf("vhost-user-sst: listening on %s\n", daemon->services[i]->options->socket);
 	}
 	fflush(stdout);
+	if (notify_ready())
+		log_error("cannot tell the service manager: %s", strerror(errno));
 	if (!loop_run(&daemon->loop))
 		return 0;
 	log_error("cannot wait for events: %s", strerror(errno));

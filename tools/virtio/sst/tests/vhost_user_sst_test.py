@@ -5,6 +5,7 @@
 Prints TAP. With WORD, runs only the tests whose name contains it.
 """
 
+import contextlib
 import functools
 import os
 import resource
@@ -184,6 +185,35 @@ def too_many_answers():
 def ready_line_and_clean_end():
     with backend() as be:
         equal(be.ready, f"vhost-user-sst: listening on {be.path}\n")
+
+
+@test
+def service_manager_is_told():
+    """Once the sockets are there, at a path or at an abstract address."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "notify")
+        for told, address in ((path, path), (f"@{path}", f"\0{path}")):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+                sock.bind(address)
+                sock.settimeout(TIMEOUT)
+                with environment("NOTIFY_SOCKET", told), backend() as be:
+                    equal(sock.recv(100), b"READY=1")
+                    assert os.path.exists(be.path)
+        for told in ("", "notify", "/" + "x" * 107, f"{folder}/nobody"):
+            with environment("NOTIFY_SOCKET", told), backend() as be:
+                be.logged("cannot tell the service manager: ")
+                with FrontEnd(be.path) as fe:
+                    fe.alive()
+
+
+@contextlib.contextmanager
+def environment(name, value):
+    """A variable of the programs that are started."""
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 @test
