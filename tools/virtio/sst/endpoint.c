@@ -28,6 +28,9 @@
 #define KEEPALIVE_INTERVAL	5
 #define KEEPALIVE_PROBES	3
 
+/* The same as milliseconds, while something waits to be sent or confirmed */
+#define SILENCE_MS	((KEEPALIVE_IDLE + KEEPALIVE_PROBES * KEEPALIVE_INTERVAL) * 1000)
+
 static bool parse_path(struct endpoint *endpoint, const char *path)
 {
 	struct sockaddr_un *addr = (struct sockaddr_un *)&endpoint->addr[0];
@@ -184,6 +187,20 @@ int endpoint_connect(const struct endpoint *endpoint, unsigned int number, bool 
 	close(fd);
 	errno = error;
 	return -1;
+}
+
+/*
+ * Keepalive probes are only for connections with nothing to send. TCP_USER_TIMEOUT would be for
+ * the others, but ends those as well whose simulator is there and does not read for a while.
+ */
+bool endpoint_is_silent(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) &&
+	       (info.tcpi_retransmits || info.tcpi_probes >= KEEPALIVE_PROBES) &&
+	       info.tcpi_last_ack_recv >= SILENCE_MS;
 }
 
 bool endpoint_is_self(int fd)

@@ -64,6 +64,9 @@ int endpoint_connect(const struct endpoint *endpoint, unsigned int number, bool 
  */
 bool endpoint_is_self(int fd);
 
+/* Returns whether the host at the other end of a TCP connection takes nothing any more */
+bool endpoint_is_silent(int fd);
+
 /* Return: the socket of the next connection to an endpoint that listens, or -1 */
 int endpoint_accept(const struct endpoint *endpoint);
 

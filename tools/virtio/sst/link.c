@@ -23,6 +23,9 @@
 /* So long a connection that we have ended ourselves is taken for one that will be back */
 #define RESUME_NS	NSEC_PER_SEC
 
+/* A connection over TCP is looked at so often */
+#define CHECK_NS	(5 * NSEC_PER_SEC)
+
 static void set_timer(struct link *link, uint64_t delay_ns)
 {
 	timer_set(link->timer.fd, now_ns() + delay_ns);
@@ -48,9 +51,17 @@ uint64_t link_changes(const struct link *link)
 	return __atomic_load_n(&link->changes, __ATOMIC_RELAXED);
 }
 
+static void check_later(struct link *link)
+{
+	if (link->endpoint->path)
+		timer_set(link->timer.fd, 0);
+	else
+		set_timer(link, CHECK_NS);
+}
+
 static void come_up(struct link *link)
 {
-	timer_set(link->timer.fd, 0);
+	check_later(link);
 	link->state = LINK_UP;
 	link->resuming = false;
 	link->delay_ns = MIN_DELAY_NS;
@@ -145,13 +156,23 @@ static void accepting_ready(struct watch *watch)
 	come_up(link);
 }
 
+static void check(struct link *link)
+{
+	if (endpoint_is_silent(link->socket.fd))
+		link_fail(link, strerror(ETIMEDOUT));
+	else
+		check_later(link);
+}
+
 static void timer_ready(struct watch *watch)
 {
 	struct link *link = container_of(watch, struct link, timer);
 
 	if (!timer_read(watch->fd))
 		return;
-	if (link->state == LINK_CONNECTING) {
+	if (link->state == LINK_UP) {
+		check(link);
+	} else if (link->state == LINK_CONNECTING) {
 		attempt_failed(link, ETIMEDOUT);
 	} else if (link->endpoint->listens) {
 		link->resuming = false;
@@ -207,6 +228,7 @@ void link_destroy(struct link *link)
 static void leave(struct link *link)
 {
 	close_socket(link);
+	timer_set(link->timer.fd, 0);
 	link->state = LINK_DOWN;
 	count_change(link);
 }

@@ -28,7 +28,8 @@ enum link_state {
  * @writable: called when it is writable, after link_watch_writable()
  * @changed: called when @changes has changed, in whatever thread the link is used
  * @socket: the connection
- * @timer: expires when an attempt is to be made, or has lasted too long
+ * @timer: expires when an attempt is to be made, or has lasted too long, and from time to
+ *	time while there is a connection over TCP
  * @accepting: waits for the simulator to connect
  * @state: what there is
  * @resuming: the connection was ended by ourselves, and is likely to be back soon
