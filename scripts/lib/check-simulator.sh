@@ -41,29 +41,39 @@ in_python() {
 		--connect "unix:$place/socket" --connections 2
 }
 
-# Has several programs of a guest use a simulator that somebody has written who had only the
-# text of the protocol, with the options $2..., and the back-end's options $1.
-independent() {
-	local options=$1 simulator status=0
-	shift
-	"$top/tools/virtio/sst/tests/independent_simulator.py" "$@" &
+# Has a guest run a program of the tests, $3..., with the simulator $2, a list of words, which
+# the back-end meets with the options $1.
+with_simulator() {
+	local simulator status=0
+	# shellcheck disable=SC2086 # a list of words
+	"$top/tools/virtio/sst/"$2 &
 	simulator=$!
-	guest --kasan --backend "--queues 2 --on-disconnect queue $options" -- /usr/bin/python3 -B \
-		"$top/tools/virtio/sst/tests/several_programs.py" /dev/sst0 6 500 1 >"$place/output" || status=$?
+	guest --kasan --backend "--on-disconnect queue $1" -- \
+		/usr/bin/python3 -B "$top/tools/virtio/sst/tests/$3" "${@:4}" || status=$?
 	kill "$simulator"
-	cat "$place/output"
 	return "$status"
 }
 
+# Has several programs use a simulator, with the options $2, that somebody has written who had
+# only the text of the protocol, and the back-end with the options $1.
+independent() {
+	with_simulator "--queues 2 $1" "tests/independent_simulator.py $2" several_programs.py /dev/sst0 6 500 1
+}
+
 independent_in_order() {
-	independent "--connect unix:$place/socket" --listen "unix:$place/socket"
+	independent "--connect unix:$place/socket" "--listen unix:$place/socket"
 }
 
 # More than a third of the responses overtakes others, and so must be told apart.
 independent_shuffled() {
-	independent "--listen unix:$place/socket" --connect "unix:$place/socket" \
-		--connect "unix:$place/socket" --shuffle 1 --latency 2 &&
-		awk '{ exit !($3 > $1 / 3) }' "$place/output"
+	independent "--listen unix:$place/socket" \
+		"--connect unix:$place/socket --connect unix:$place/socket --shuffle 1 --latency 2" \
+		>"$place/output" && awk '{ exit !($3 > $1 / 3) }' "$place/output"
+}
+
+slow() {
+	with_simulator "--connect unix:$place/slow" \
+		"examples/simulator.py --listen unix:$place/slow --latency 1000" slow_simulator.py /dev/sst0
 }
 
 # Has a guest use four devices, the simulators of which are in networks of their own, while one
@@ -141,6 +151,7 @@ suite_simulator() {
 		"$top/tools/virtio/sst/tests/independent_simulator_test.py"
 	test_that "the back-end and that simulator" independent_in_order
 	test_that "the same, with answers in another order" independent_shuffled
+	test_that "64 requests at a simulator that takes a second for each take a second" slow
 	place=$work/cut
 	mkdir "$place"
 	test_that "one of four simulators, each in a network of its own, is cut off" one_is_cut_off
