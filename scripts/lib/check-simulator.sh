@@ -76,6 +76,16 @@ slow() {
 		"examples/simulator.py --listen unix:$place/slow --latency 1000" slow_simulator.py /dev/sst0
 }
 
+# Succeeds if the demonstration with the options $@ shows the answer of a simulator, and who has
+# made it.
+demonstrates() {
+	"$top/scripts/demo" --simulator "$@" >"$place/demo" 2>"$place/demo.err" </dev/null ||
+		{ cat "$place/demo.err" && return 1; }
+	cat "$place/demo"
+	grep -qx -- '--- the simulator: type 2, user_data [0-9]*: status 0, result 100000' "$place/demo" &&
+		grep -qx 'Compute completed: 100000 cycles' "$place/demo"
+}
+
 # Has a guest use four devices, the simulators of which are in networks of their own, while one
 # of these is cut off. All but the guest ends with this shell. Who listens in other networks
 # cannot be seen, so the guest is not told by --socket. With two CPUs, User Mode Linux loses
@@ -151,6 +161,8 @@ suite_simulator() {
 		"$top/tools/virtio/sst/tests/independent_simulator_test.py"
 	test_that "the back-end and that simulator" independent_in_order
 	test_that "the same, with answers in another order" independent_shuffled
+	test_that "scripts/demo --simulator" demonstrates
+	test_that "scripts/demo --qemu --simulator" demonstrates --qemu
 	test_that "64 requests at a simulator that takes a second for each take a second" slow
 	place=$work/cut
 	mkdir "$place"

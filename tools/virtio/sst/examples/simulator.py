@@ -86,6 +86,9 @@ class Simulator:
         payload = request[REQUEST.size:]
         await asyncio.sleep(self.latency(kind, payload))
         status, result, data = self.model.run(kind, payload)
+        if self.options.verbose:
+            print(f"type {kind}, user_data {user_data}: status {status}, result {result}",
+                  flush=True)
         if not writer.is_closing():
             writer.write(RESPONSE.pack(status, 0, request_id, user_data, result) +
                          bytes(data).ljust(PAYLOAD_SIZE, b"\0"))
@@ -162,6 +165,7 @@ async def main():
                         help="listen there for --events-connect, and send events")
     parser.add_argument("--every", type=float, default=100, metavar="MS",
                         help="milliseconds between events")
+    parser.add_argument("--verbose", action="store_true", help="print what is answered")
     options = parser.parse_args()
     simulator = Simulator(options)
     jobs = []
