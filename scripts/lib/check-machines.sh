@@ -136,9 +136,10 @@ trace_examples() {
 		"$top/scripts/lib/run-examples" "$work/trace-examples" "$work/installed/readme"
 }
 
-# Runs devices as a service in the suite $1 with kernel $2.
+# Runs the packages' own test of the service, which needs a system with systemd, in the suite $1
+# with kernel $2.
 service_tests() {
-	machine --suite "$1" --kernel "$2" --mem 1G --backend '' -- "$top/scripts/lib/run-service"
+	machine --suite "$1" --kernel "$2" --mem 1G --backend '' -- "$top/debian/tests/service"
 }
 
 suite_installed() {
