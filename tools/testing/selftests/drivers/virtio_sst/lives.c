@@ -539,6 +539,7 @@ static int uring(struct user *u)
 	unsigned int nr[CMDS] = {}, in_flight = 0, i;
 	struct io_uring_cqe *cqe;
 	struct io_uring ring;
+	bool broken = false;
 	int ret = 0, res;
 
 	if (io_uring_queue_init(2 * CMDS, &ring, IORING_SETUP_SQE128)) {
@@ -546,7 +547,9 @@ static int uring(struct user *u)
 		return -EPROTO;
 	}
 	for (;;) {
-		for (i = 0; i < CMDS && !ret && !leaving(u); i++) {
+		/* Those that fail at once would push older ones out of the window. */
+		broken = broken && in_flight;
+		for (i = 0; i < CMDS && !ret && !broken && !leaving(u); i++) {
 			if (nr[i])
 				continue;
 			queue_cmd(u, &ring, i, &nr[i]);
@@ -560,6 +563,7 @@ static int uring(struct user *u)
 		while (!io_uring_peek_cqe(&ring, &cqe)) {
 			i = cqe->user_data;
 			res = end_cmd(u, i, i < CMDS ? &nr[i] : NULL, cqe->res);
+			broken = broken || res == -EIO;
 			if (res && !harmless(res))
 				ret = res;
 			io_uring_cqe_seen(&ring, cqe);
