@@ -39,9 +39,11 @@ attack_back-end-deaths() {
 	build_selftests
 	start_tap
 	test_that "back-ends die, and the transport notices: seed $seed" \
-		die_often death "back-end deaths" $((seconds * 2 / 3)) --backend-req
+		die_often death "back-end deaths" $((seconds / 2)) --backend-req
 	test_that "back-ends die, and the transport does not notice: seed $seed" \
-		die_often silence "back-end deaths unnoticed" $((seconds / 3))
+		die_often silence "back-end deaths unnoticed" $((seconds / 4))
+	test_that "back-ends of QEMU die: seed $seed" \
+		hotplug deserted "back-end deaths in QEMU" $((seconds / 4)) --kill
 	end_tap
 }
 
@@ -53,18 +55,19 @@ attack_unplugs() {
 		lives unplug "orderly removals" $((seconds / 3)) --kasan --backend "--events 5 $(backend_options)"
 	test_that "devices break off: seed $seed" \
 		die_often death "surprise removals" $((seconds / 3)) --backend-req
-	test_that "QEMU unplugs devices: seed $seed" unplug_all_the_time $((seconds / 3))
+	test_that "QEMU unplugs devices: seed $seed" \
+		hotplug hotplug "devices unplugged by QEMU" $((seconds / 3))
 	end_tap
 }
 
 # Runs the program "lives" with a device that QEMU takes from a port of a PCI machine all the
-# time, for $1 seconds.
-unplug_all_the_time() {
-	local place=$place/hotplug
+# time; $1 to $3 as for lives(), $4 may be an option of trust-hotplug.
+hotplug() {
+	local place=$place/$1
 	mkdir "$place"
-	in=machine lives hotplug "devices unplugged by QEMU" "$1" \
+	in=machine lives "$1" "$2" "$3" \
 		--guest-option -device --guest-option pcie-root-port,id=hotplug-port,chassis=10 \
-		--beside "$top/scripts/lib/trust-hotplug $place $seed --events 5 $(backend_options)"
+		--beside "$top/scripts/lib/trust-hotplug ${4-} $place $seed --events 5 $(backend_options)"
 }
 
 # Runs the program "lives" while trust-ordeal does what the words of $1 say, in a random
