@@ -25,7 +25,7 @@
 #define TICK_MS		20
 #define TICK_MAX_MS	100	/* what one counts for if the machine stood still */
 #define STUCK_MS	4500	/* longer than any call may take, and shorter than a round */
-#define END_MS		5000	/* of a process that was killed */
+#define END_MS		60000	/* of a process that was killed: the machine may be slow */
 #define SETTLE_MS	15000
 #define ROUND_MIN_S	5
 #define ROUND_MAX_S	30
