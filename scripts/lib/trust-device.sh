@@ -11,7 +11,7 @@ share_hostile_device=3
 readonly hostile_devices=(
 	'--queues 2'
 	'--queues 2 --features -indirect'
-	'--features -event_idx,-indirect --queue-size 64'
+	'--features -event_idx,-indirect'
 	'--queues 2 --response-queue alternate'
 	'--queues 2 --latency 200,3000'
 	'--features -event_idx'
@@ -23,7 +23,7 @@ readonly hostile_devices=(
 # quarter of the time for a life.
 readonly hostile_guests=(
 	--kasan '--kernel 6.12 --kasan' --kasan '--kernel 6.1 --kasan'
-	--lockdep '--kernel 6.12 --kasan'
+	--kasan '--kernel 6.12 --kasan' --lockdep '--kernel 6.1 --kasan'
 )
 
 # Devices of a guest, each of which dies once

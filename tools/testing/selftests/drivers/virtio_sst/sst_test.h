@@ -106,6 +106,15 @@ static inline unsigned long long now_ms(void)
 	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
 }
 
+/* The clock that goes with jiffies, by which the kernel counts time-outs */
+static inline unsigned long long coarse_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
 static inline void sleep_ms(unsigned int ms)
 {
 	struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
@@ -359,6 +368,8 @@ static inline long long sst_stat(const char *name)
 	return sst_stat_in(text, name);
 }
 
+#define BOOKS_WRONG	3	/* times that they do not balance, and never do: events are lost */
+
 /*
  * What became of the events of a descriptor. Those that it was told of are as many as the
  * driver has received meanwhile, unless the device was reset.
@@ -394,19 +405,20 @@ static inline void sst_event_books_add(struct sst_event_books *books, const stru
 }
 
 /*
- * Whether the descriptor told of all events, which were @received before it had none left.
- * That can be said only if no more came meanwhile; and the driver counts an event shortly
- * before it can be read.
+ * Whether the descriptor told of all events, which were @received before it had none left:
+ * 1, 0, or -EAGAIN if more came meanwhile, so that it cannot be said. The driver counts an
+ * event shortly before it can be read.
  */
-static inline bool sst_event_books_balance(const struct sst_event_books *books,
-					   long long received)
+static inline int sst_event_books_balance(const struct sst_event_books *books,
+					  long long received)
 {
 	long long told = books->told;
 
 	if (sst_stat("resets") != books->resets)
-		return true;
-	return sst_stat("events") == received && told >= received - books->after &&
-	       told <= received - books->before;
+		return 1;
+	if (sst_stat("events") != received)
+		return -EAGAIN;
+	return told >= received - books->after && told <= received - books->before;
 }
 
 /* Ask for a reset and wait up to 10 s for its end. Returns 0, or -errno */
