@@ -368,7 +368,11 @@ static inline long long sst_stat(const char *name)
 	return sst_stat_in(text, name);
 }
 
-#define BOOKS_WRONG	3	/* times that they do not balance, and never do: events are lost */
+/*
+ * Looks, a millisecond apart, at which they do not balance, and never do: events are lost. A
+ * few such looks are at events that are counted and cannot be read yet.
+ */
+#define BOOKS_WRONG	300
 
 /*
  * What became of the events of a descriptor. Those that it was told of are as many as the
