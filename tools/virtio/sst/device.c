@@ -231,6 +231,12 @@ static void silence_ended(struct silence *silence)
 	eventq_wake(&dev->events);
 }
 
+/* The thread goes on when it has served others */
+static void events_turn_ended(struct eventq *events)
+{
+	relay_notify(&container_of(events, struct sst_device, events)->relay);
+}
+
 static bool pair_busy(void *opaque)
 {
 	struct pair *pair = opaque;
@@ -338,6 +344,7 @@ static int init_queues(struct sst_device *dev, struct loop *loop)
 		.silence = &dev->silence,
 		.hostile = &dev->hostile,
 		.index = RING_EVENT,
+		.turn_ended = events_turn_ended,
 	};
 	begin_life(dev);
 	if (silence_init(&dev->silence) || eventq_init(&dev->events) ||

@@ -94,19 +94,29 @@ static bool send_tick(struct eventq *q)
 	return true;
 }
 
+/* Asks for kicks. Return: whether there is a buffer already */
+static bool look_again(struct eventq *q)
+{
+	if (!q->ring || !virtq_enable_kick(&q->ring->vq))
+		return false;
+	if (q->ring->vq.turn)
+		return true;
+	q->turn_ended(q);
+	return false;
+}
+
 static void send_waiting(struct eventq *q)
 {
 	if (!q->nr_waiting)
 		return;
 	virtq_disable_kick(&q->ring->vq);
 	while (q->ring && q->nr_waiting && !q->lost) {
-		if (!send_event(q, &q->waiting[q->first])) {
-			if (!q->ring || !virtq_enable_kick(&q->ring->vq))
-				return;
-			continue;
+		if (send_event(q, &q->waiting[q->first])) {
+			q->first = (q->first + 1) % EVENTQ_MAX_WAITING;
+			q->nr_waiting--;
+		} else if (!look_again(q)) {
+			return;
 		}
-		q->first = (q->first + 1) % EVENTQ_MAX_WAITING;
-		q->nr_waiting--;
 	}
 }
 

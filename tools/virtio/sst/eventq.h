@@ -30,6 +30,8 @@
  * @silence: tells whether the device is silent
  * @hostile: tells what the device does wrong
  * @index: number of the ring
+ * @turn_ended: called when more buffers are there than one turn of the thread is for;
+ *	eventq_wake() is to be called soon
  * @ring: the ring, NULL while it does not run
  * @timer: expires when events are due
  * @kick: the driver's kicks, which may mean new buffers
@@ -56,6 +58,7 @@ struct eventq {
 	const struct silence *silence;
 	struct hostile *hostile;
 	unsigned int index;
+	void (*turn_ended)(struct eventq *q);
 	struct vu_ring *ring;
 	struct watch timer;
 	struct watch kick;
@@ -73,7 +76,7 @@ struct eventq {
 	uint64_t dropped_before;
 };
 
-/* The members up to @index are set. Return: 0, or -1 with errno set */
+/* The members up to @turn_ended are set. Return: 0, or -1 with errno set */
 int eventq_init(struct eventq *q);
 void eventq_destroy(struct eventq *q);
 

@@ -1244,6 +1244,32 @@ def events_wait_for_buffers():
 
 
 @test
+def events_into_buffers_of_many_pieces():
+    """More pieces than are taken at a time: the rest follows, and nobody waits for it."""
+    with Simulator() as simulator:
+        simulator.listen()
+        with backend("--connect", simulator.endpoint, "--queues", "16") as be:
+            streams = [simulator.accept() for _ in range(16)]
+            until(lambda: be.errors().count(UP) == 16)
+            with FrontEnd(be.path) as fe:
+                fe.init()
+                fe.set_mem()
+                fe.rings = [Ring(fe, i, 64) for i in range(3)]
+                ring = fe.rings[2]
+                buffers = {ring.add([(GUEST + BUFFERS + 32 * i, 24, F_WRITE)] +
+                                    [(GUEST, 1, F_WRITE)] * 1023,
+                                    0x200000 + i * 0x4000): BUFFERS + 32 * i
+                           for i in range(16)}
+                fe.set_ring(ring)
+                fe.enable(2)
+                equal(sorted(next_events(fe, buffers, 16)),
+                      [(CONNECTED, 0, pair) for pair in range(16)])
+                fe.alive()
+            for stream in streams:
+                stream.close()
+
+
+@test
 def too_many_events():
     with tempfile.TemporaryDirectory() as folder:
         stats = os.path.join(folder, "stats")
