@@ -195,28 +195,6 @@ static ssize_t send_some(struct forward *f)
 	return sendmsg(f->link.socket.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void forward_flush(struct forward *f)
-{
-	ssize_t ret = 0;
-
-	if (f->link.state != LINK_UP)
-		return;
-	while (f->unsent && ret >= 0) {
-		ret = send_some(f);
-		if (ret > 0)
-			advance(f, (size_t)ret);
-	}
-	if (ret < 0 && errno != EAGAIN && errno != EINTR)
-		link_fail(&f->link, strerror(errno));
-	else
-		link_watch_writable(&f->link, f->unsent);
-}
-
-static void writable(struct link *link)
-{
-	forward_flush(link_to_forward(link));
-}
-
 /* Receiving */
 
 /* Returns the request that a response is for, or NULL */
@@ -294,24 +272,62 @@ static void end_of_stream(struct forward *f)
 	link_fail(&f->link, why);
 }
 
-static void readable(struct link *link)
+/* Receives once. Return: whether there may be more */
+static bool receive(struct forward *f)
 {
-	struct forward *f = link_to_forward(link);
 	size_t room = RECEIVE_BATCH * sizeof(*f->buffer) - f->have;
 	ssize_t ret;
 
-	ret = recv(link->socket.fd, (char *)f->buffer + f->have, room, MSG_DONTWAIT);
+	ret = recv(f->link.socket.fd, (char *)f->buffer + f->have, room, MSG_DONTWAIT);
 	if (ret > 0) {
 		f->have += (size_t)ret;
 		take_responses(f);
-	} else if (ret == 0) {
-		end_of_stream(f);
-	} else if (errno != EAGAIN && errno != EINTR) {
-		link_fail(link, strerror(errno));
+		return f->link.state == LINK_UP;
 	}
+	if (ret == 0)
+		end_of_stream(f);
+	else if (errno != EAGAIN && errno != EINTR)
+		link_fail(&f->link, strerror(errno));
+	return false;
+}
+
+static void readable(struct link *link)
+{
+	receive(link_to_forward(link));
 }
 
 /* The connection */
+
+/* Answers that have arrived count, and so does what the simulator did to the connection */
+static void sending_failed(struct forward *f, int error)
+{
+	while (receive(f))
+		;
+	if (f->link.state == LINK_UP)
+		link_fail(&f->link, strerror(error));
+}
+
+void forward_flush(struct forward *f)
+{
+	ssize_t ret = 0;
+
+	if (f->link.state != LINK_UP)
+		return;
+	while (f->unsent && ret >= 0) {
+		ret = send_some(f);
+		if (ret > 0)
+			advance(f, (size_t)ret);
+	}
+	if (ret < 0 && errno != EAGAIN && errno != EINTR)
+		sending_failed(f, errno);
+	else
+		link_watch_writable(&f->link, f->unsent);
+}
+
+static void writable(struct link *link)
+{
+	forward_flush(link_to_forward(link));
+}
 
 /* What was sent, maybe in part, is never sent again; what was not may wait */
 static void end_sent(struct forward *f, struct flight *flight)

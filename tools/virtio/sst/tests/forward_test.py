@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -679,6 +680,26 @@ def connection_ends():
             stream.nothing()
             until(lambda: fe.backend.errors().count(UP) == 2)
             echo(fe, stream)
+
+
+@test
+def answers_before_the_end():
+    """What has arrived counts, also if it is a request that finds the connection ended."""
+    with Forwarding() as (fe, _, stream):
+        first, second = [send(fe, COMPUTE, id_) for id_ in (1, 2)]
+        stream.receive(2)
+        fe.backend.process.send_signal(signal.SIGSTOP)
+        os.waitpid(fe.backend.process.pid, os.WUNTRACED)
+        # The kick comes first
+        late = send(fe, COMPUTE, 3)
+        stream.answer(1, result=77)
+        stream.send(response(2)[:1000])
+        stream.close()
+        fe.backend.process.send_signal(signal.SIGCONT)
+        resp, *others = ended(fe, first, second, late)
+        check(resp, request_id=1, user_data=0, result=77)
+        equal([resp.status for resp in others], [ERROR, NO_DEVICE])
+        fe.backend.logged("after 1000 of 4112 bytes of a response" + DOWN)
 
 
 @test
