@@ -399,11 +399,24 @@ static uint64_t count_requests(const struct sst_device *dev)
 	return requests;
 }
 
+/* Ends what simulators might still send to a guest that has gone */
+static void end_guest(struct sst_device *dev)
+{
+	unsigned int i;
+
+	device_pause(&dev->vu);
+	for (i = 0; i < dev->options->nr_pairs; i++)
+		if (dev->pairs[i].requests.forward)
+			forward_end_guest(&dev->pairs[i].forward);
+	device_resume(&dev->vu);
+}
+
 void device_reset(struct sst_device *dev)
 {
 	uint64_t requests;
 
 	vu_reset(&dev->vu);
+	end_guest(dev);
 	silence_end(&dev->silence);
 	requests = count_requests(dev);
 	log_debug("served %llu requests, sent %llu events, dropped %llu",

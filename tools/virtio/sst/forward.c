@@ -160,6 +160,7 @@ static void timer_ready(struct watch *watch)
 static void sent(struct forward *f, struct flight *flight)
 {
 	flight->sent = true;
+	f->used = true;
 	TAILQ_INSERT_TAIL(find_bucket(f, flight->req.request_id), flight, bucket);
 	f->unsent = TAILQ_NEXT(flight, order);
 	f->offset = 0;
@@ -233,6 +234,7 @@ static void take_response(struct forward *f, const struct sst_response *resp)
 
 	if (!flight) {
 		f->nr_unmatched++;
+		f->faulty = true;
 		count_one(&f->counts.unmatched);
 		log_fault("%s: a response to no request, with request_id %#llx", f->link.name,
 			  (unsigned long long)le64toh(resp->request_id));
@@ -377,7 +379,11 @@ static void down(struct link *link)
 
 static void up(struct link *link)
 {
-	forward_flush(link_to_forward(link));
+	struct forward *f = link_to_forward(link);
+
+	f->used = false;
+	f->faulty = false;
+	forward_flush(f);
 }
 
 /* Taking requests */
@@ -441,12 +447,12 @@ void forward_submit(struct forward *f, const struct sst_request *req,
 	add(f, flight);
 }
 
-/* Returns whether something on the connection belongs to a request */
+/* Returns whether something may come that a later request must not get */
 static bool is_owed(const struct forward *f)
 {
 	const struct flight *first = TAILQ_FIRST(&f->order);
 
-	return f->have || f->offset || (first && first->sent);
+	return f->have || f->offset || (first && first->sent) || f->faulty;
 }
 
 static void drop_all(struct forward *f)
@@ -474,6 +480,12 @@ void forward_drop(struct forward *f)
 
 	drop_all(f);
 	if (owed)
+		link_restart(&f->link);
+}
+
+void forward_end_guest(struct forward *f)
+{
+	if (f->link.state == LINK_UP && f->used)
 		link_restart(&f->link);
 }
 

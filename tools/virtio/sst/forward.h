@@ -79,6 +79,8 @@ TAILQ_HEAD(flights, flight);
  * @nr_unsent: those from @unsent on
  * @nr_timed_out: those that have timed out, and whose answer may come late
  * @nr_unmatched: answers to no request, since the last one that was to a request
+ * @used: requests were sent on this connection
+ * @faulty: answers to no request came on it
  * @bucket: those that were sent, by the hash of their request_id
  * @buffer: what has arrived
  * @have: bytes of it
@@ -98,6 +100,8 @@ struct forward {
 	uint32_t nr_unsent;
 	uint32_t nr_timed_out;
 	uint32_t nr_unmatched;
+	bool used;
+	bool faulty;
 	struct flights bucket[FORWARD_BUCKETS];
 	struct sst_response *buffer;
 	size_t have;
@@ -129,5 +133,8 @@ void forward_flush(struct forward *forward);
  * a later request may have the same ID, and must not get that answer.
  */
 void forward_drop(struct forward *forward);
+
+/* The guest has gone, and its requests are dropped: the next one gets a new connection */
+void forward_end_guest(struct forward *forward);
 
 #endif /* SST_FORWARD_H */

@@ -1008,6 +1008,21 @@ def stopped_queue_gets_no_old_answers():
 
 
 @test
+def stopped_queue_after_a_second_answer():
+    """More of that kind may be on the way."""
+    with Forwarding() as (fe, simulator, stream):
+        echo(fe, stream)
+        stream.answer(7)
+        fe.backend.logged("to no request")
+        echo(fe, stream)
+        fe.must(SET_FEATURES, struct.pack("=Q", fe.features))
+        stream.ended()
+        restart(fe)
+        with simulator.accept() as stream:
+            echo(fe, stream)
+
+
+@test
 def connection_stays_if_nothing_is_owed():
     with Forwarding() as (fe, _, stream):
         echo(fe, stream)
@@ -1056,10 +1071,16 @@ def guest_leaves():
                     if life % 2:
                         stream.answer(7, result=life)
                         check(take(fe, submitted)[0], user_data=life, result=life)
-                if not life % 2:
-                    stream.ended()
-                    stream.close()
-                    stream = simulator.accept()
+                # Nothing that comes on it now is for the next one
+                stream.ended()
+                stream.close()
+                stream = simulator.accept()
+            # Who sends nothing needs no other connection
+            for _ in range(2):
+                with FrontEnd(be.path) as fe:
+                    fe.setup()
+                    check(base.ask(fe, ECHO))
+            stream.nothing()
             stream.close()
 
 
