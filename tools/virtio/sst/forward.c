@@ -5,7 +5,8 @@
  * Requests are sent as they are, and any number of them can be on their way. An answer
  * belongs to the oldest request that was sent with its ID, or to the oldest of all where
  * the simulator answers in order. A request that has timed out stays known until its answer
- * comes, so that the answer is not taken for that of another request.
+ * comes, so that the answer is not taken for that of another request; in order, where one
+ * answer that never comes would shift all others, a time-out ends the connection.
  *
  * The stream has no marks: a simulator that sends a byte too many is out of step for good.
  * It is noticed by answers that belong to no request, and the connection is made anew.
@@ -151,7 +152,9 @@ static void timer_ready(struct watch *watch)
 	while ((flight = TAILQ_FIRST(&f->live)) && flight->deadline <= now)
 		time_out(f, flight);
 	arm_timer(f);
-	if (f->nr_timed_out > MAX_TIMED_OUT)
+	if (f->nr_timed_out && f->options->in_order)
+		link_fail(&f->link, "an answer is missing: it is not known whose the next one is");
+	else if (f->nr_timed_out > MAX_TIMED_OUT)
 		link_fail(&f->link, "too many requests without an answer");
 }
 
@@ -228,18 +231,30 @@ static void take_answer(struct forward *f, struct flight *flight,
 	end(f, flight);
 }
 
-static void take_response(struct forward *f, const struct sst_response *resp)
+/* Return: NULL, or why the connection is to be ended */
+static const char *drop_unmatched(struct forward *f, const struct sst_response *resp)
+{
+	f->faulty = true;
+	count_one(&f->counts.unmatched);
+	log_fault("%s: a response to no request, with request_id %#llx", f->link.name,
+		  (unsigned long long)le64toh(resp->request_id));
+	if (f->options->in_order)
+		return "nobody waits for a response: out of step";
+	if (++f->nr_unmatched == MAX_UNMATCHED)
+		return "too many responses to no request: out of step";
+	return NULL;
+}
+
+/* Return: as above */
+static const char *take_response(struct forward *f, const struct sst_response *resp)
 {
 	struct flight *flight = find_flight(f, resp);
 
-	if (!flight) {
-		f->nr_unmatched++;
-		f->faulty = true;
-		count_one(&f->counts.unmatched);
-		log_fault("%s: a response to no request, with request_id %#llx", f->link.name,
-			  (unsigned long long)le64toh(resp->request_id));
-		return;
-	}
+	if (!flight)
+		return drop_unmatched(f, resp);
+	/* The existing device does not look at it, but has one request at a time */
+	if (f->options->in_order && !f->options->existing && resp->flags)
+		return "the reserved word of a response is not 0: out of step";
 	f->nr_unmatched = 0;
 	if (flight->pending) {
 		take_answer(f, flight, resp);
@@ -248,19 +263,31 @@ static void take_response(struct forward *f, const struct sst_response *resp)
 		count_one(&f->counts.late);
 	}
 	forget(f, flight);
+	return NULL;
+}
+
+/* Returns whether a response can come: one to a request that was sent, maybe in part */
+static bool is_expecting(const struct forward *f)
+{
+	const struct flight *first = TAILQ_FIRST(&f->order);
+
+	return f->offset || (first && first->sent);
 }
 
 /* Takes the whole responses that have arrived; the rest waits for more */
 static void take_responses(struct forward *f)
 {
 	size_t nr = f->have / sizeof(*f->buffer), i;
+	const char *why = NULL;
 
-	for (i = 0; i < nr && f->nr_unmatched < MAX_UNMATCHED; i++)
-		take_response(f, &f->buffer[i]);
+	for (i = 0; i < nr && !why; i++)
+		why = take_response(f, &f->buffer[i]);
 	f->have -= nr * sizeof(*f->buffer);
 	memmove(f->buffer, f->buffer + nr, f->have);
-	if (f->nr_unmatched == MAX_UNMATCHED)
-		link_fail(&f->link, "too many responses to no request: out of step");
+	if (!why && f->options->in_order && f->have && !is_expecting(f))
+		why = "bytes behind the last response: out of step";
+	if (why)
+		link_fail(&f->link, why);
 }
 
 static void end_of_stream(struct forward *f)
@@ -450,9 +477,7 @@ void forward_submit(struct forward *f, const struct sst_request *req,
 /* Returns whether something may come that a later request must not get */
 static bool is_owed(const struct forward *f)
 {
-	const struct flight *first = TAILQ_FIRST(&f->order);
-
-	return f->have || f->offset || (first && first->sent) || f->faulty;
+	return f->have || is_expecting(f) || f->faulty;
 }
 
 static void drop_all(struct forward *f)

@@ -762,10 +762,45 @@ def unknown_ids():
 
 @test
 def unasked_responses_in_order():
+    """Nothing tells them from answers but that nobody waits."""
+    for unasked in (response(7), response(7)[:4111], b"!"):
+        with Forwarding("--in-order") as (fe, simulator, stream):
+            echo(fe, stream)
+            stream.send(unasked)
+            fe.backend.logged("out of step" + DOWN)
+            stream.ended()
+            with simulator.accept() as stream:
+                until(lambda: fe.backend.errors().count(UP) == 2)
+                echo(fe, stream)
+
+
+@test
+def bytes_behind_a_response_in_order():
+    for args in (("--in-order",), ("--quirks", "existing")):
+        with Forwarding(*args) as (fe, _, stream):
+            submitted = send(fe, COMPUTE, 1)
+            stream.receive()
+            stream.send(response(1, result=5) + b"!")
+            check(take(fe, submitted)[0], request_id=1, user_data=0, result=5)
+            fe.backend.logged("out of step" + DOWN)
+
+
+@test
+def reserved_word_in_order():
     with Forwarding("--in-order") as (fe, _, stream):
-        stream.answer(7)
-        fe.backend.logged("to no request")
-        echo(fe, stream)
+        submitted = [send(fe, COMPUTE, id_) for id_ in (1, 2)]
+        stream.receive(2)
+        stream.send(bytes(4) + b"\0\0\0\x01" + response(1)[8:])
+        for resp in ended(fe, *submitted):
+            equal(resp.status, ERROR)
+        fe.backend.logged("out of step" + DOWN)
+    # By ID, and one at a time, it is not needed
+    for args in ((), ("--quirks", "existing")):
+        with Forwarding(*args) as (fe, _, stream):
+            submitted = send(fe, COMPUTE, 1)
+            stream.receive()
+            stream.send(bytes(4) + b"\0\0\0\x01" + response(1)[8:])
+            check(take(fe, submitted)[0], request_id=1, user_data=0)
 
 
 @test
@@ -849,21 +884,35 @@ def late_answers():
     """They are not taken for those to later requests of the same ID."""
     with tempfile.TemporaryDirectory() as folder:
         stats = os.path.join(folder, "stats")
-        for args in ((), ("--in-order",)):
-            with Forwarding("--stats", stats, "--simulator-timeout", "500",
-                            *args) as (fe, _, stream):
-                first = send(fe, COMPUTE, 7, 1)
-                stream.receive()
-                check(take(fe, first)[0], status=TIMED_OUT, user_data=1)
-                second = send(fe, COMPUTE, 7, 2)
-                stream.receive()
-                stream.answer(7, result=1)
-                stream.answer(7, result=2)
-                check(take(fe, second)[0], user_data=2, result=2)
-                pair = statistics(stats)["devices"][0]["pairs"][0]
-                equal([pair[name] for name in ("timed_out", "late", "answered",
-                                               "unmatched", "in_flight")],
-                      [1, 1, 1, 0, 0])
+        with Forwarding("--stats", stats, "--simulator-timeout", "500") as (fe, _, stream):
+            first = send(fe, COMPUTE, 7, 1)
+            stream.receive()
+            check(take(fe, first)[0], status=TIMED_OUT, user_data=1)
+            second = send(fe, COMPUTE, 7, 2)
+            stream.receive()
+            stream.answer(7, result=1)
+            stream.answer(7, result=2)
+            check(take(fe, second)[0], user_data=2, result=2)
+            pair = statistics(stats)["devices"][0]["pairs"][0]
+            equal([pair[name] for name in ("timed_out", "late", "answered",
+                                           "unmatched", "in_flight")],
+                  [1, 1, 1, 0, 0])
+
+
+@test
+def time_out_in_order():
+    """Nobody knows whose the next answer would be."""
+    with Forwarding("--in-order", "--simulator-timeout", "500") as (fe, simulator, stream):
+        first = send(fe, COMPUTE, 1)
+        time.sleep(0.2)
+        second = send(fe, COMPUTE, 2)
+        stream.receive(2)
+        equal([resp.status for resp in take(fe, first, second)], [TIMED_OUT, ERROR])
+        fe.backend.logged("answer is missing")
+        stream.ended()
+        with simulator.accept() as stream:
+            until(lambda: fe.backend.errors().count(UP) == 2)
+            echo(fe, stream)
 
 
 @test
