@@ -370,16 +370,29 @@ int device_init(struct sst_device *dev, const struct options *options,
 	return init_queues(dev, loop);
 }
 
+/* While the workers pause, so that none of them makes a connection again */
+static void destroy_forwards(struct sst_device *dev)
+{
+	unsigned int i;
+
+	device_pause(&dev->vu);
+	for (i = 0; i < dev->options->nr_pairs; i++) {
+		if (!dev->pairs[i].requests.forward)
+			continue;
+		forward_destroy(&dev->pairs[i].forward);
+		dev->pairs[i].requests.forward = NULL;
+	}
+}
+
 void device_destroy(struct sst_device *dev)
 {
 	unsigned int i;
 
+	destroy_forwards(dev);
 	vu_reset(&dev->vu);
 	for (i = 0; i < dev->options->nr_pairs; i++) {
 		worker_stop(&dev->pairs[i].worker);
 		requestq_destroy(&dev->pairs[i].requests);
-		if (dev->pairs[i].requests.forward)
-			forward_destroy(&dev->pairs[i].forward);
 	}
 	relay_destroy(&dev->relay);
 	eventq_destroy(&dev->events);

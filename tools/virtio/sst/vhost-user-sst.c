@@ -293,8 +293,11 @@ static void stop(struct daemon *daemon)
 		conn_close(&daemon->services[i]->conn);
 		device_destroy(daemon->devices[i]);
 		sigbus_close(&daemon->services[i]->sigbus);
-		free(daemon->services[i]);
 	}
+	/* Workers have used them until now */
+	close_all(daemon);
+	for (i = 0; i < daemon->options.nr; i++)
+		free(daemon->services[i]);
 	free(daemon->services);
 	free(daemon->devices);
 	options_free(&daemon->options);
@@ -333,7 +336,6 @@ static int run(struct daemon *daemon)
 		return status;
 	}
 	status = serve(daemon);
-	close_all(daemon);
 	stop(daemon);
 	return status;
 }

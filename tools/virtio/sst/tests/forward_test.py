@@ -1148,11 +1148,30 @@ def broken_queue_with_requests_at_the_simulator():
 
 @test
 def end_with_requests_at_the_simulator():
-    with Forwarding("--queues", "2", "--on-disconnect", "queue") as (fe, _, stream):
-        for id_ in range(5):
-            send(fe, COMPUTE, id_)
-        stream.receive(5)
-        stream.send(response(1)[:100])
+    """Nobody connects for that again, or waits to be connected to."""
+    for option in ("--connect", "--listen"):
+        with Simulator() as simulator:
+            if option == "--connect":
+                simulator.listen()
+            with Device(option, simulator.endpoint, "--queues", "2", "--on-disconnect",
+                        "queue", pairs=2) as fe:
+                streams = [simulator.accept() if simulator.sock else simulator.connect()
+                           for _ in range(2)]
+                until(lambda: fe.backend.errors().count(UP) == 2)
+                for id_ in range(5):
+                    send(fe, COMPUTE, id_)
+                (ready,), _, _ = select.select([s.sock for s in streams], [], [], TIMEOUT)
+                (stream,) = [s for s in streams if s.sock is ready]
+                stream.receive(5)
+                stream.send(response(1)[:100])
+                log = fe.backend.errors()
+                fe.backend.process.terminate()
+                equal(fe.backend.process.wait(TIMEOUT), 0)
+                equal(fe.backend.errors(), log)
+                if simulator.sock:
+                    Stream(simulator.sock).nothing(0)
+                for stream in streams:
+                    stream.close()
 
 
 @test
