@@ -111,6 +111,15 @@ static void forget(struct forward *f, struct flight *flight)
 	free(flight);
 }
 
+/* Nothing of it was sent, so it can have had no effect */
+static void end_unsent(struct forward *f, struct flight *flight)
+{
+	count_one(&f->counts.refused);
+	f->nr_unsent--;
+	end_with(f, flight, SST_RESPONSE_NO_DEVICE);
+	forget(f, flight);
+}
+
 /* Time-outs */
 
 /* Lets the timer expire with the oldest request; it may be answered until then */
@@ -127,18 +136,15 @@ static void arm_timer(struct forward *f)
 /* One of which nothing was sent is not sent any more */
 static void time_out(struct forward *f, struct flight *flight)
 {
-	bool unsent = !flight->sent && !(flight == f->unsent && f->offset);
-
-	count_one(&f->counts.timed_out);
-	end_with(f, flight, SST_RESPONSE_TIMEOUT);
-	if (!unsent) {
+	if (flight->sent || (flight == f->unsent && f->offset)) {
+		count_one(&f->counts.timed_out);
+		end_with(f, flight, SST_RESPONSE_TIMEOUT);
 		f->nr_timed_out++;
 		return;
 	}
 	if (f->unsent == flight)
 		f->unsent = TAILQ_NEXT(flight, order);
-	f->nr_unsent--;
-	forget(f, flight);
+	end_unsent(f, flight);
 }
 
 static void timer_ready(struct watch *watch)
@@ -365,14 +371,6 @@ static void end_sent(struct forward *f, struct flight *flight)
 		count_one(&f->counts.failed);
 		end_with(f, flight, SST_RESPONSE_ERROR);
 	}
-	forget(f, flight);
-}
-
-static void end_unsent(struct forward *f, struct flight *flight)
-{
-	count_one(&f->counts.refused);
-	f->nr_unsent--;
-	end_with(f, flight, SST_RESPONSE_NO_DEVICE);
 	forget(f, flight);
 }
 

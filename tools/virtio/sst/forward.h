@@ -42,7 +42,7 @@ struct forward_options {
  * @timed_out: not answered in time
  * @late: answers that came after that
  * @failed: without an answer when the connection ended
- * @refused: without a connection
+ * @refused: not sent, for want of a connection or of time
  * @dropped: in flight when the guest stopped the queue, or went away
  * @unmatched: answers to no request
  * @in_flight: accepted, and not ended so far
