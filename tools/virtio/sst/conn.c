@@ -161,11 +161,7 @@ static void take_part(struct conn *conn)
 
 static void conn_ready(struct watch *watch)
 {
-	struct conn *conn = container_of(watch, struct conn, watch);
-
-	log_about(conn->vu->name);
-	take_part(conn);
-	log_about(NULL);
+	take_part(container_of(watch, struct conn, watch));
 }
 
 int conn_open(struct conn *conn, int fd)
@@ -173,5 +169,6 @@ int conn_open(struct conn *conn, int fd)
 	conn->have = 0;
 	conn->nr_fds = 0;
 	conn->watch.ready = conn_ready;
+	conn->watch.about = conn->vu->name;
 	return loop_add(conn->loop, &conn->watch, fd);
 }

@@ -308,11 +308,11 @@ static int init_relay(struct sst_device *dev, struct loop *loop)
 		.endpoint = &dev->options->events_endpoint,
 		.loop = loop,
 		.events = &dev->events,
+		.link.name = "simulator, events",
 		.link.told = &dev->told_events,
+		.changed.about = dev->options->name,
 		.nr_pairs = options_forward(dev->options) ? dev->options->nr_pairs : 0,
 	};
-	snprintf(dev->relay.link.name, sizeof(dev->relay.link.name), "%s%ssimulator, events",
-		 dev->options->name ? dev->options->name : "", dev->options->name ? ": " : "");
 	for (i = 0; i < dev->relay.nr_pairs; i++)
 		dev->relay.pairs[i] = &dev->pairs[i].forward.link;
 	return relay_init(&dev->relay);
@@ -325,6 +325,7 @@ static int init_trouble(struct sst_device *dev, struct loop *loop)
 	if (fd < 0)
 		return -1;
 	dev->trouble.ready = trouble_ready;
+	dev->trouble.about = dev->options->name;
 	return loop_add(loop, &dev->trouble, fd);
 }
 
@@ -335,6 +336,7 @@ static int init_queues(struct sst_device *dev, struct loop *loop)
 	dev->silence = (struct silence){
 		.loop = loop,
 		.ended = silence_ended,
+		.timer.about = dev->options->name,
 	};
 	dev->events = (struct eventq){
 		.waits = options_relay(dev->options),
@@ -345,6 +347,8 @@ static int init_queues(struct sst_device *dev, struct loop *loop)
 		.hostile = &dev->hostile,
 		.index = RING_EVENT,
 		.turn_ended = events_turn_ended,
+		.timer.about = dev->options->name,
+		.kick.about = dev->options->name,
 	};
 	begin_life(dev);
 	if (silence_init(&dev->silence) || eventq_init(&dev->events) ||

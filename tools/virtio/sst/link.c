@@ -208,8 +208,12 @@ int link_init(struct link *link)
 
 	if (fd < 0)
 		return -1;
-	link->socket = (struct watch){ -1, socket_ready, socket_writable };
-	link->accepting = (struct watch){ -1, accepting_ready, NULL };
+	link->socket = (struct watch){
+		.fd = -1,
+		.ready = socket_ready,
+		.writable = socket_writable,
+	};
+	link->accepting = (struct watch){ .fd = -1, .ready = accepting_ready };
 	link->timer.ready = timer_ready;
 	link->delay_ns = MIN_DELAY_NS;
 	if (loop_add(link->loop, &link->timer, fd))

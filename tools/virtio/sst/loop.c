@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
+#include "log.h"
 #include "loop.h"
 #include "util.h"
 
@@ -59,6 +60,22 @@ void loop_remove(struct loop *loop, struct watch *watch)
 	watch->fd = -1;
 }
 
+static void call_back(struct watch *watch, uint32_t events)
+{
+	/* The watch may be gone afterwards */
+	const char *about = watch->about;
+
+	if (about)
+		log_about(about);
+	/* What is readable as well is told again */
+	if (events & EPOLLOUT)
+		watch->writable(watch);
+	else
+		watch->ready(watch);
+	if (about)
+		log_about(NULL);
+}
+
 /*
  * Takes one event at a time, so that a callback may remove any watch: no event
  * of a removed one can be left in a batch. epoll serves ready descriptors in
@@ -68,7 +85,6 @@ static int loop_step(struct loop *loop)
 {
 	bool busy = loop->busy && loop->busy(loop->opaque);
 	struct epoll_event event;
-	struct watch *watch;
 	int ret;
 
 	ret = epoll_wait(loop->epoll_fd, &event, 1, busy ? 0 : -1);
@@ -76,12 +92,7 @@ static int loop_step(struct loop *loop)
 		return errno == EINTR ? 0 : -1;
 	if (ret == 0)
 		return 0;
-	watch = event.data.ptr;
-	/* What is readable as well is told again */
-	if (event.events & EPOLLOUT)
-		watch->writable(watch);
-	else
-		watch->ready(watch);
+	call_back(event.data.ptr, event.events);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
  * @fd: the descriptor, -1 while the watch is not in a loop
  * @ready: called when @fd is readable
  * @writable: called when it is writable, while that is asked for
+ * @about: what messages of these calls are about, or NULL for what those of the thread are
  *
  * Embedded in the structure of its user, which finds itself with container_of.
  */
@@ -19,6 +20,7 @@ struct watch {
 	int fd;
 	void (*ready)(struct watch *watch);
 	void (*writable)(struct watch *watch);
+	const char *about;
 };
 
 /**

@@ -146,7 +146,12 @@ static int init_link(struct relay *relay)
 	link->readable = readable;
 	link->writable = ignore;
 	link->changed = ignore;
-	return link_init(link);
+	if (link_init(link))
+		return -1;
+	link->socket.about = relay->changed.about;
+	link->accepting.about = relay->changed.about;
+	link->timer.about = relay->changed.about;
+	return 0;
 }
 
 int relay_init(struct relay *relay)

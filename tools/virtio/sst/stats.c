@@ -161,7 +161,11 @@ static struct stats_client *new_client(struct stats *stats, int fd)
 	if (!client)
 		return NULL;
 	client->stats = stats;
-	client->watch = (struct watch){ -1, client_readable, client_writable };
+	client->watch = (struct watch){
+		.fd = -1,
+		.ready = client_readable,
+		.writable = client_writable,
+	};
 	if (loop_add(stats->loop, &client->watch, fd)) {
 		free(client);
 		return NULL;

@@ -179,9 +179,7 @@ static void memory_lost(struct watch *watch)
 	struct service *service = container_of(watch, struct service, memory_loss);
 
 	sigbus_read(&service->sigbus);
-	log_about(service->options->name);
 	conn_end(&service->conn, "guest memory was taken away");
-	log_about(NULL);
 }
 
 static int watch_memory(struct service *service)
@@ -189,6 +187,7 @@ static int watch_memory(struct service *service)
 	if (sigbus_open(&service->sigbus, &service->device.vu.mem))
 		return -1;
 	service->memory_loss.ready = memory_lost;
+	service->memory_loss.about = service->options->name;
 	return loop_add(service->loop, &service->memory_loss, service->sigbus.fd);
 }
 
@@ -205,7 +204,7 @@ static struct service *new_service(struct daemon *daemon, unsigned int number)
 	service->nr_clients = &daemon->nr_clients;
 	service->device.sigbus = &service->sigbus;
 	service->server.fd = -1;
-	service->listening = (struct watch){ -1, listening_ready, NULL };
+	service->listening = (struct watch){ .fd = -1, .ready = listening_ready };
 	service->conn.loop = &daemon->loop;
 	service->conn.vu = &service->device.vu;
 	service->conn.closed = conn_closed;

@@ -1553,6 +1553,27 @@ def several_devices():
 
 
 @test
+def events_of_one_of_two_devices():
+    """What is logged about them names the device, once."""
+    with Simulator() as simulator:
+        simulator.listen()
+        with Devices("--socket", "--socket", "--events-connect", simulator.endpoint) as be:
+            be.ready(2)
+            with simulator.accept() as stream, FrontEnd(be.paths[1]) as fe:
+                fe.setup()
+                for i in range(1030):
+                    stream.send(struct.pack("<IIQQ", 1, 0, 2, i))
+                be.logged("dropped one")
+                fe.rings[2].expose(300)
+                fe.rings[2].kick()
+                fe.rings[2].wait_error()
+                be.logged("queue 2: ")
+            be.logged(DOWN)
+            lines = be.errors().splitlines()
+            equal([line for line in lines if line.count(be.paths[1] + ": ") != 1], [])
+
+
+@test
 def memory_taken_away_from_one_device():
     with Simulator() as simulator:
         simulator.listen()
