@@ -836,6 +836,40 @@ def out_of_step():
 
 
 @test
+def out_of_step_one_at_a_time():
+    """It takes as many requests to be sure, which all wait for that."""
+    with Forwarding() as (fe, simulator, stream):
+        stream.send(b"!")
+        submitted = []
+        for id_ in range(1, 17):
+            submitted.append(send(fe, COMPUTE, id_))
+            stream.receive()
+            stream.answer(id_)
+        for resp in ended(fe, *submitted):
+            equal(resp.status, ERROR)
+        fe.backend.logged("out of step" + DOWN)
+        with simulator.accept() as stream:
+            until(lambda: fe.backend.errors().count(UP) == 2)
+            echo(fe, stream)
+
+
+@test
+def out_of_step_in_order():
+    """Nobody can tell before the last answer, and the others are wrong."""
+    with Forwarding("--in-order") as (fe, simulator, stream):
+        submitted = [send(fe, COMPUTE, id_) for id_ in range(1, 31)]
+        stream.receive(30)
+        stream.send(b"!")
+        for id_ in range(1, 31):
+            stream.answer(id_, result=1)
+        equal([resp.result for resp in ended(fe, *submitted)], [256] * 30)
+        fe.backend.logged("out of step" + DOWN)
+        with simulator.accept() as stream:
+            until(lambda: fe.backend.errors().count(UP) == 2)
+            echo(fe, stream)
+
+
+@test
 def garbage():
     seed = 4711
     with Simulator() as simulator:
