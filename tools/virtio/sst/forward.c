@@ -374,9 +374,19 @@ static void end_sent(struct forward *f, struct flight *flight)
 	forget(f, flight);
 }
 
-static struct flight *last_flight(struct forward *f)
+/* Of requests that were not sent, the oldest ones may wait; the others end in their order */
+static void end_surplus(struct forward *f)
 {
-	return TAILQ_LAST(&f->order, flights);
+	struct flight *flight = TAILQ_FIRST(&f->order), *next;
+	uint32_t waiting = f->options->max_waiting;
+
+	for (; flight; flight = next) {
+		next = TAILQ_NEXT(flight, order);
+		if (waiting)
+			waiting--;
+		else
+			end_unsent(f, flight);
+	}
 }
 
 static void forget_stream(struct forward *f)
@@ -396,8 +406,7 @@ static void down(struct link *link)
 		sent(f, f->unsent);
 	while ((first = TAILQ_FIRST(&f->order)) && first->sent)
 		end_sent(f, first);
-	while (f->nr_unsent > f->options->max_waiting)
-		end_unsent(f, last_flight(f));
+	end_surplus(f);
 	f->unsent = TAILQ_FIRST(&f->order);
 	forget_stream(f);
 }

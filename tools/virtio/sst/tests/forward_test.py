@@ -744,6 +744,21 @@ def half_a_request_and_the_end():
 
 
 @test
+def end_in_order():
+    """Requests that were sent, and those that may not wait, end in their order."""
+    for args, waiting in (((), 0), (("--on-disconnect", "queue:4"), 4)):
+        with Forwarding(*args) as (fe, simulator, stream):
+            submitted = [send(fe, COMPUTE, id_) for id_ in range(120)]
+            time.sleep(0.1)
+            simulator.stop_listening()
+            stream.close()
+            used = [head for head, _ in fe.rings[0].wait(120 - waiting)]
+            sent = [fe.response(offset).status for _, offset in submitted].count(ERROR)
+            assert 0 < sent < 120 - waiting, sent
+            equal(used, [head for head, _ in submitted[:sent] + submitted[sent + waiting:]])
+
+
+@test
 def unknown_ids():
     with Forwarding() as (fe, _, stream):
         submitted = send(fe, COMPUTE, 7)
