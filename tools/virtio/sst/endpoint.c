@@ -171,10 +171,8 @@ static void set_tcp_options(int fd)
 
 int endpoint_connect(const struct endpoint *endpoint, unsigned int number, bool *connecting)
 {
-	int fd, error;
+	int fd = new_socket(endpoint, number), error;
 
-	number %= endpoint->nr;
-	fd = new_socket(endpoint, number);
 	if (fd < 0)
 		return -1;
 	if (!endpoint->path)

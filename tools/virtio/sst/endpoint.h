@@ -23,7 +23,7 @@
  * @port: its port, in decimal
  * @addr: its addresses, or that of the path
  * @addr_len: their lengths
- * @nr: their number, 0 until endpoint_resolve()
+ * @nr: their number, 0 for a host until endpoint_open()
  * @listens: the other end connects to this one
  * @server: the listening socket then, from endpoint_open() on
  */
@@ -52,7 +52,7 @@ int endpoint_open(struct endpoint *endpoint);
 void endpoint_close(struct endpoint *endpoint);
 
 /*
- * Begins to connect to the address @number modulo @nr, without waiting. The connection is
+ * Begins to connect to the address @number, below @nr, without waiting. The connection is
  * being made as long as *@connecting says so.
  * Return: a socket, or -1 with errno set
  */

@@ -17,7 +17,7 @@
 #define MIN_DELAY_NS	(100 * NSEC_PER_MSEC)
 #define MAX_DELAY_NS	(5 * NSEC_PER_SEC)
 
-/* An attempt ends after this time */
+/* An attempt, at all addresses, ends after this time */
 #define ATTEMPT_NS	(5 * NSEC_PER_SEC)
 
 /* So long a connection that we have ended ourselves is taken for one that will be back */
@@ -26,9 +26,14 @@
 /* A connection over TCP is looked at so often */
 #define CHECK_NS	(5 * NSEC_PER_SEC)
 
+/* Sooner, if what waits for a connection that should be back is to be told by then */
 static void set_timer(struct link *link, uint64_t delay_ns)
 {
-	timer_set(link->timer.fd, now_ns() + delay_ns);
+	uint64_t due = now_ns() + delay_ns;
+
+	if (link->resuming && due > link->resume_until)
+		due = link->resume_until;
+	timer_set(link->timer.fd, due);
 }
 
 static void close_socket(struct link *link)
@@ -61,9 +66,9 @@ static void check_later(struct link *link)
 
 static void come_up(struct link *link)
 {
+	link->resuming = false;
 	check_later(link);
 	link->state = LINK_UP;
-	link->resuming = false;
 	link->delay_ns = MIN_DELAY_NS;
 	link_watch_writable(link, false);
 	__atomic_store_n(link->told, false, __ATOMIC_RELAXED);
@@ -76,54 +81,90 @@ static void come_up(struct link *link)
 static void tell_failure(struct link *link, int error)
 {
 	if (!__atomic_exchange_n(link->told, true, __ATOMIC_RELAXED))
-		log_error("%s: %s: %s; trying again", link->name, link->endpoint->text,
+		log_fault("%s: %s: %s; trying again", link->name, link->endpoint->text,
 			  strerror(error));
 }
 
 static void attempt_failed(struct link *link, int error)
 {
-	close_socket(link);
 	link->state = LINK_DOWN;
-	link->resuming = false;
 	set_timer(link, link->delay_ns);
 	link->delay_ns *= 2;
 	if (link->delay_ns > MAX_DELAY_NS)
 		link->delay_ns = MAX_DELAY_NS;
 	tell_failure(link, error);
-	link->down(link);
+	if (!link->resuming)
+		link->down(link);
 }
 
-/* An attempt has ended, in one way or the other */
-static void attempt_ended(struct link *link)
+/* Return: 0, or why there is no connection */
+static int socket_error(const struct link *link)
 {
 	socklen_t len = sizeof(int);
 	int error = 0;
 
 	getsockopt(link->socket.fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	if (!error && endpoint_is_self(link->socket.fd))
-		error = ECONNREFUSED;
-	if (error)
-		attempt_failed(link, error);
-	else
+	return !error && endpoint_is_self(link->socket.fd) ? ECONNREFUSED : error;
+}
+
+/* Return: 0 if there is a connection or may be one, or why there is none */
+static int try_address(struct link *link)
+{
+	bool connecting = false;
+	int fd = endpoint_connect(link->endpoint, link->address, &connecting), error;
+
+	if (fd < 0)
+		return errno;
+	if (loop_add(link->loop, &link->socket, fd)) {
+		error = errno;
+		close(fd);
+		return error;
+	}
+	if (connecting) {
+		link->state = LINK_CONNECTING;
+		link_watch_writable(link, true);
+		set_timer(link, ATTEMPT_NS / link->endpoint->nr);
+		return 0;
+	}
+	error = socket_error(link);
+	if (!error)
 		come_up(link);
+	return error;
+}
+
+/* Goes on with the next address; after the last one, the next is the first of them again */
+static void address_failed(struct link *link, int error)
+{
+	do {
+		close_socket(link);
+		link->address = (link->address + 1) % link->endpoint->nr;
+		if (!--link->left) {
+			attempt_failed(link, error);
+			return;
+		}
+		error = try_address(link);
+	} while (error);
 }
 
 static void attempt(struct link *link)
 {
-	bool connecting = false;
-	int fd = endpoint_connect(link->endpoint, link->attempts++, &connecting);
+	int error;
 
-	if (fd >= 0 && loop_add(link->loop, &link->socket, fd))
-		close_fd(&fd);
-	if (fd < 0) {
-		attempt_failed(link, errno);
-	} else if (connecting) {
-		link->state = LINK_CONNECTING;
-		link_watch_writable(link, true);
-		set_timer(link, link->resuming ? RESUME_NS : ATTEMPT_NS);
-	} else {
-		attempt_ended(link);
-	}
+	link->left = link->endpoint->nr;
+	error = try_address(link);
+	if (error)
+		address_failed(link, error);
+}
+
+/* The connection to an address has been made, or not */
+static void address_ended(struct link *link)
+{
+	int error = socket_error(link);
+
+	if (error)
+		address_failed(link, error);
+	else
+		come_up(link);
 }
 
 static void begin(struct link *link)
@@ -170,16 +211,16 @@ static void timer_ready(struct watch *watch)
 
 	if (!timer_read(watch->fd))
 		return;
-	if (link->state == LINK_UP) {
-		check(link);
-	} else if (link->state == LINK_CONNECTING) {
-		attempt_failed(link, ETIMEDOUT);
-	} else if (link->endpoint->listens) {
+	if (link->resuming && now_ns() >= link->resume_until) {
 		link->resuming = false;
 		link->down(link);
-	} else {
-		attempt(link);
 	}
+	if (link->state == LINK_UP)
+		check(link);
+	else if (link->state == LINK_CONNECTING)
+		address_failed(link, ETIMEDOUT);
+	else if (!link->endpoint->listens)
+		attempt(link);
 }
 
 static void socket_ready(struct watch *watch)
@@ -189,7 +230,7 @@ static void socket_ready(struct watch *watch)
 	if (link->state == LINK_UP)
 		link->readable(link);
 	else
-		attempt_ended(link);
+		address_ended(link);
 }
 
 static void socket_writable(struct watch *watch)
@@ -199,7 +240,7 @@ static void socket_writable(struct watch *watch)
 	if (link->state == LINK_UP)
 		link->writable(link);
 	else
-		attempt_ended(link);
+		address_ended(link);
 }
 
 int link_init(struct link *link)
@@ -253,6 +294,7 @@ void link_restart(struct link *link)
 	log_debug("%s: connecting anew", link->name);
 	leave(link);
 	link->resuming = true;
+	link->resume_until = now_ns() + RESUME_NS;
 	begin(link);
 }
 

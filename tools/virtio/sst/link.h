@@ -33,8 +33,10 @@ enum link_state {
  * @accepting: waits for the simulator to connect
  * @state: what there is
  * @resuming: the connection was ended by ourselves, and is likely to be back soon
+ * @resume_until: when that is not to be expected any more
  * @watches_writable: @writable is to be called
- * @attempts: attempts so far: addresses are tried in turn
+ * @address: the address that is tried, or that worked last
+ * @left: addresses that this attempt has left, with that one
  * @delay_ns: time until the next attempt, if one fails
  * @changes: how often the connection came and went: odd while it is there; atomic, as other
  *	threads read it
@@ -54,8 +56,10 @@ struct link {
 	struct watch accepting;
 	enum link_state state;
 	bool resuming;
+	uint64_t resume_until;
 	bool watches_writable;
-	unsigned int attempts;
+	unsigned int address;
+	unsigned int left;
 	uint64_t delay_ns;
 	uint64_t changes;
 };

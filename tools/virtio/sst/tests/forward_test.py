@@ -28,8 +28,8 @@ base.TESTS.clear()
 
 EVENTS_BIT = 1 << 3
 DISCONNECTED, CONNECTED = 0xfffffff0, 0xfffffff1
-EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
-                        "examples")
+TESTS = os.path.dirname(os.path.abspath(__file__))
+EXAMPLES = os.path.join(TESTS, "..", "examples")
 GEMM = 8
 
 # A line in the log for each connection
@@ -1012,6 +1012,62 @@ def too_many_without_an_answer():
         assert sent > 4000
 
 
+@contextlib.contextmanager
+def two_addresses():
+    """Programs that begin meanwhile know hosts with two addresses, one of which is dead."""
+    with tempfile.TemporaryDirectory() as folder:
+        library = os.path.join(folder, "two_addresses.so")
+        subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library,
+                        os.path.join(TESTS, "two_addresses.c")], check=True)
+        # The address sanitizer wants to be the first library
+        words = {"LD_PRELOAD": library, "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        os.environ.update(words)
+        try:
+            yield
+        finally:
+            for word in words:
+                del os.environ[word]
+
+
+@test
+def one_of_two_addresses_is_dead():
+    """The one that works is kept, also when the guest resets its device."""
+    with Simulator("tcp") as simulator:
+        simulator.listen()
+        with contextlib.ExitStack() as stack:
+            with two_addresses():
+                fe = stack.enter_context(
+                    Device("--connect", f"tcp:two:{simulator.address[1]}"))
+            stream = simulator.accept()
+            fe.backend.logged(UP)
+            for id_ in range(3):
+                send(fe, COMPUTE, id_)
+                stream.receive()
+                fe.enable(0, False)
+                stream.ended()
+                fe.enable(0)
+                submitted = send(fe, COMPUTE, id_, 5)
+                stream.close()
+                stream = simulator.accept()
+                stream.receive()
+                stream.answer(id_, result=id_)
+                check(take(fe, submitted)[0], request_id=id_, user_data=5, result=id_)
+            stream.close()
+            equal(fe.backend.errors().count("trying again"), 0)
+
+
+@test
+def all_addresses_are_dead():
+    with Simulator("tcp") as simulator:
+        with two_addresses():
+            be = backend("--connect", f"tcp:two:{simulator.address[1]}")
+        with be:
+            be.logged("refused; trying again")
+            simulator.listen()
+            with simulator.accept():
+                be.logged(UP)
+
+
 # Waiting for a connection
 
 
@@ -1154,6 +1210,30 @@ def stopped_queue_when_the_simulator_connects():
             # Nobody comes this time
             submitted = send(fe, COMPUTE, 7, 2)
             check(take(fe, submitted)[0], status=NO_DEVICE, user_data=2)
+
+
+@test
+def requests_wait_a_second_for_the_next_connection():
+    for comes in (True, False):
+        with Forwarding() as (fe, simulator, stream):
+            send(fe, COMPUTE, 7, 1)
+            stream.receive()
+            simulator.stop_listening()
+            fe.enable(0, False)
+            stream.ended()
+            fe.enable(0)
+            start = time.monotonic()
+            submitted = send(fe, COMPUTE, 7, 2)
+            if comes:
+                # Attempts fail until then
+                time.sleep(0.25)
+                with simulator.listen().accept() as again:
+                    again.receive()
+                    again.answer(7)
+                    check(take(fe, submitted)[0], user_data=2)
+            else:
+                check(take(fe, submitted)[0], status=NO_DEVICE, user_data=2)
+                assert time.monotonic() - start > 0.5
 
 
 @test
