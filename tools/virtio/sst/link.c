@@ -174,26 +174,26 @@ static void begin(struct link *link)
 		attempt(link);
 		return;
 	}
-	if (loop_add(link->loop, &link->accepting, link->endpoint->server.fd))
-		log_error("%s: cannot wait for a simulator: %s", link->name, strerror(errno));
+	listener_start(&link->accepting, link->endpoint->server.fd);
 	if (link->resuming)
 		set_timer(link, RESUME_NS);
 }
 
-static void accepting_ready(struct watch *watch)
+static void accepting_ready(struct listener *accepting)
 {
-	struct link *link = container_of(watch, struct link, accepting);
+	struct link *link = container_of(accepting, struct link, accepting);
 	int fd = endpoint_accept(link->endpoint);
 
-	/* Another link may have been quicker */
-	if (fd < 0)
+	if (fd < 0) {
+		listener_failed(accepting);
 		return;
+	}
 	if (loop_add(link->loop, &link->socket, fd)) {
 		log_error("%s: cannot take a connection: %s", link->name, strerror(errno));
 		close(fd);
 		return;
 	}
-	loop_remove(link->loop, watch);
+	listener_stop(accepting);
 	come_up(link);
 }
 
@@ -254,10 +254,12 @@ int link_init(struct link *link)
 		.ready = socket_ready,
 		.writable = socket_writable,
 	};
-	link->accepting = (struct watch){ .fd = -1, .ready = accepting_ready };
+	link->accepting.loop = link->loop;
+	link->accepting.ready = accepting_ready;
 	link->timer.ready = timer_ready;
 	link->delay_ns = MIN_DELAY_NS;
-	if (loop_add(link->loop, &link->timer, fd))
+	if (loop_add(link->loop, &link->timer, fd) ||
+	    (link->endpoint->listens && listener_init(&link->accepting)))
 		return -1;
 	begin(link);
 	return 0;
@@ -266,7 +268,8 @@ int link_init(struct link *link)
 void link_destroy(struct link *link)
 {
 	close_socket(link);
-	loop_remove(link->loop, &link->accepting);
+	if (link->endpoint->listens)
+		listener_destroy(&link->accepting);
 	close_fd(&link->timer.fd);
 }
 

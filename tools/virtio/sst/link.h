@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "endpoint.h"
+#include "listener.h"
 #include "loop.h"
 
 enum link_state {
@@ -53,7 +54,7 @@ struct link {
 	void (*changed)(struct link *link);
 	struct watch socket;
 	struct watch timer;
-	struct watch accepting;
+	struct listener accepting;
 	enum link_state state;
 	bool resuming;
 	uint64_t resume_until;

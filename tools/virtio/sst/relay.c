@@ -146,10 +146,10 @@ static int init_link(struct relay *relay)
 	link->readable = readable;
 	link->writable = ignore;
 	link->changed = ignore;
+	link->accepting.about = relay->changed.about;
 	if (link_init(link))
 		return -1;
 	link->socket.about = relay->changed.about;
-	link->accepting.about = relay->changed.about;
 	link->timer.about = relay->changed.about;
 	return 0;
 }

@@ -178,13 +178,15 @@ static struct stats_client *new_client(struct stats *stats, int fd)
 	return client;
 }
 
-static void listening_ready(struct watch *watch)
+static void listening_ready(struct listener *listening)
 {
-	struct stats *stats = container_of(watch, struct stats, listening);
+	struct stats *stats = container_of(listening, struct stats, listening);
 	int fd = server_accept(&stats->server);
 
-	if (fd < 0)
+	if (fd < 0) {
+		listener_failed(listening);
 		return;
+	}
 	if (new_client(stats, fd)) {
 		loop_watch_writable(stats->loop, &stats->clients->watch, true);
 		return;
@@ -195,12 +197,17 @@ static void listening_ready(struct watch *watch)
 
 int stats_init(struct stats *stats)
 {
+	stats->listening.loop = stats->loop;
 	stats->listening.ready = listening_ready;
-	return loop_add(stats->loop, &stats->listening, stats->server.fd);
+	if (listener_init(&stats->listening))
+		return -1;
+	listener_start(&stats->listening, stats->server.fd);
+	return 0;
 }
 
 void stats_destroy(struct stats *stats)
 {
 	while (stats->clients)
 		end_client(stats->clients);
+	listener_destroy(&stats->listening);
 }

@@ -5,6 +5,7 @@
 #define SST_STATS_H
 
 #include "device.h"
+#include "listener.h"
 #include "loop.h"
 #include "server.h"
 
@@ -22,7 +23,7 @@ struct stats {
 	struct sst_device **devices;
 	unsigned int nr;
 	struct server server;
-	struct watch listening;
+	struct listener listening;
 	struct stats_client *clients;
 };
 
@@ -32,7 +33,7 @@ struct stats {
  */
 int stats_init(struct stats *stats);
 
-/* Ends all connections */
+/* Ends all connections; after stats_init() only */
 void stats_destroy(struct stats *stats);
 
 #endif /* SST_STATS_H */

@@ -8,6 +8,7 @@
  * thread has an event loop. The workers of a device pause while a message is handled.
  *
  *	server		listening socket; while a front-end is served, others wait
+ *	listener	waits for connections to a listening socket
  *	conn		its connection: bytes and descriptors to messages
  *	vhost-user	messages to memory table and rings
  *	device		SST device on these: requestq, responseq, eventq, all with virtq
@@ -29,6 +30,7 @@
 
 #include "conn.h"
 #include "device.h"
+#include "listener.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -54,7 +56,7 @@ struct service {
 	struct options *options;
 	struct loop *loop;
 	struct server server;
-	struct watch listening;
+	struct listener listening;
 	struct sigbus sigbus;
 	struct watch memory_loss;
 	unsigned int *nr_clients;
@@ -84,10 +86,7 @@ struct daemon {
 
 static void wait_for_client(struct service *service)
 {
-	if (!loop_add(service->loop, &service->listening, service->server.fd))
-		return;
-	log_error("cannot wait for a front-end: %s", strerror(errno));
-	loop_stop(service->loop);
+	listener_start(&service->listening, service->server.fd);
 }
 
 static void ignore_signal(int number)
@@ -131,13 +130,15 @@ static void conn_closed(struct conn *conn)
 	wait_for_client(service);
 }
 
-static void listening_ready(struct watch *watch)
+static void listening_ready(struct listener *listening)
 {
-	struct service *service = container_of(watch, struct service, listening);
+	struct service *service = container_of(listening, struct service, listening);
 	int fd = server_accept(&service->server);
 
-	if (fd < 0)
+	if (fd < 0) {
+		listener_failed(listening);
 		return;
+	}
 	if (conn_open(&service->conn, fd)) {
 		log_error("cannot serve a front-end: %s", strerror(errno));
 		close(fd);
@@ -146,7 +147,7 @@ static void listening_ready(struct watch *watch)
 	if (!(*service->nr_clients)++)
 		interrupt_every(1);
 	log_debug("front-end connected");
-	loop_remove(service->loop, watch);
+	listener_stop(listening);
 }
 
 static void signals_ready(struct watch *watch)
@@ -204,7 +205,8 @@ static struct service *new_service(struct daemon *daemon, unsigned int number)
 	service->nr_clients = &daemon->nr_clients;
 	service->device.sigbus = &service->sigbus;
 	service->server.fd = -1;
-	service->listening = (struct watch){ .fd = -1, .ready = listening_ready };
+	service->listening.loop = &daemon->loop;
+	service->listening.ready = listening_ready;
 	service->conn.loop = &daemon->loop;
 	service->conn.vu = &service->device.vu;
 	service->conn.closed = conn_closed;
@@ -273,6 +275,7 @@ static int start(struct daemon *daemon)
 	for (i = 0; i < daemon->options.nr; i++) {
 		log_about(daemon->services[i]->options->name);
 		if (watch_memory(daemon->services[i]) ||
+		    listener_init(&daemon->services[i]->listening) ||
 		    device_init(daemon->devices[i], daemon->services[i]->options, &daemon->loop))
 			return -1;
 	}
@@ -287,11 +290,13 @@ static void stop(struct daemon *daemon)
 {
 	unsigned int i;
 
-	stats_destroy(&daemon->stats);
+	if (daemon->options.stats)
+		stats_destroy(&daemon->stats);
 	for (i = 0; i < daemon->options.nr; i++) {
 		conn_close(&daemon->services[i]->conn);
 		device_destroy(daemon->devices[i]);
 		sigbus_close(&daemon->services[i]->sigbus);
+		listener_destroy(&daemon->services[i]->listening);
 	}
 	/* Workers have used them until now */
 	close_all(daemon);

@@ -8,6 +8,7 @@ Prints TAP. With WORD, runs only the tests whose name contains it.
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -1129,6 +1130,41 @@ def back_off():
             again = time.monotonic() - start
             assert waited < 5 and again < 1, f"{waited} s, {again} s"
             fe.alive()
+
+
+# Too few descriptors
+
+
+def processor_time(process):
+    """Seconds that it has used."""
+    with open(f"/proc/{process.pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@test
+def no_descriptor_is_left():
+    """Who connects waits for one, and nothing else is disturbed."""
+    with tempfile.TemporaryDirectory() as folder, Simulator() as simulator:
+        stats = os.path.join(folder, "stats")
+        with backend("--listen", simulator.endpoint, "--stats", stats) as be, \
+                socket.socket(socket.AF_UNIX) as client:
+            limits = resource.prlimit(be.process.pid, resource.RLIMIT_NOFILE)
+            count = len(os.listdir(f"/proc/{be.process.pid}/fd"))
+            resource.prlimit(be.process.pid, resource.RLIMIT_NOFILE, (count, limits[1]))
+            client.settimeout(TIMEOUT)
+            client.connect(stats)
+            with simulator.connect() as stream, FrontEnd(be.path) as fe:
+                be.logged("cannot accept a connection: Too many open files; trying again")
+                before = processor_time(be.process)
+                time.sleep(1)
+                used = processor_time(be.process) - before
+                assert used < 0.5, f"{used} s"
+                resource.prlimit(be.process.pid, resource.RLIMIT_NOFILE, limits)
+                be.logged(UP)
+                assert client.recv(1)
+                fe.setup()
+                echo(fe, stream)
 
 
 # The guest
