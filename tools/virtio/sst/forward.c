@@ -262,6 +262,7 @@ static const char *take_response(struct forward *f, const struct sst_response *r
 	if (f->options->in_order && !f->options->existing && resp->flags)
 		return "the reserved word of a response is not 0: out of step";
 	f->nr_unmatched = 0;
+	link_was_of_use(&f->link);
 	if (flight->pending) {
 		take_answer(f, flight, resp);
 	} else {

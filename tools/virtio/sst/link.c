@@ -3,8 +3,10 @@
  * A connection with a simulator, which is made again whenever it ends.
  *
  * Either we connect, again and again, with a growing delay between attempts, or the
- * simulator does. Links that share an endpoint where the simulator connects take its
- * connections as they come.
+ * simulator does. The delay is short again only after a connection that was of use: somebody
+ * in between, such as a tunnel, may take connections and have nobody to pass them on to.
+ * Links that share an endpoint where the simulator connects take its connections as they
+ * come.
  */
 
 #include <errno.h>
@@ -22,6 +24,9 @@
 
 /* So long a connection that we have ended ourselves is taken for one that will be back */
 #define RESUME_NS	NSEC_PER_SEC
+
+/* A connection that has lasted so long is taken for one that was of use */
+#define LASTING_NS	(5 * NSEC_PER_SEC)
 
 /* A connection over TCP is looked at so often */
 #define CHECK_NS	(5 * NSEC_PER_SEC)
@@ -69,7 +74,8 @@ static void come_up(struct link *link)
 	link->resuming = false;
 	check_later(link);
 	link->state = LINK_UP;
-	link->delay_ns = MIN_DELAY_NS;
+	link->up_since = now_ns();
+	link->of_use = false;
 	link_watch_writable(link, false);
 	__atomic_store_n(link->told, false, __ATOMIC_RELAXED);
 	log_fault("%s: connected, %s", link->name, link->endpoint->text);
@@ -85,13 +91,18 @@ static void tell_failure(struct link *link, int error)
 			  strerror(error));
 }
 
-static void attempt_failed(struct link *link, int error)
+static void attempt_later(struct link *link)
 {
-	link->state = LINK_DOWN;
 	set_timer(link, link->delay_ns);
 	link->delay_ns *= 2;
 	if (link->delay_ns > MAX_DELAY_NS)
 		link->delay_ns = MAX_DELAY_NS;
+}
+
+static void attempt_failed(struct link *link, int error)
+{
+	link->state = LINK_DOWN;
+	attempt_later(link);
 	tell_failure(link, error);
 	if (!link->resuming)
 		link->down(link);
@@ -273,8 +284,15 @@ void link_destroy(struct link *link)
 	close_fd(&link->timer.fd);
 }
 
+void link_was_of_use(struct link *link)
+{
+	link->of_use = true;
+}
+
 static void leave(struct link *link)
 {
+	if (link->of_use || now_ns() - link->up_since >= LASTING_NS)
+		link->delay_ns = MIN_DELAY_NS;
 	close_socket(link);
 	timer_set(link->timer.fd, 0);
 	link->state = LINK_DOWN;
@@ -288,17 +306,26 @@ void link_fail(struct link *link, const char *why)
 	if (link->endpoint->listens)
 		begin(link);
 	else
-		set_timer(link, link->delay_ns);
+		attempt_later(link);
 	link->down(link);
 }
 
+/* A guest may reset its device as often as it likes */
 void link_restart(struct link *link)
 {
+	uint64_t now = now_ns(), due = link->restarted + MIN_DELAY_NS;
+
 	log_debug("%s: connecting anew", link->name);
 	leave(link);
 	link->resuming = true;
-	link->resume_until = now_ns() + RESUME_NS;
-	begin(link);
+	link->resume_until = now + RESUME_NS;
+	link->restarted = now;
+	if (now < due && !link->endpoint->listens) {
+		link->restarted = due;
+		set_timer(link, due - now);
+	} else {
+		begin(link);
+	}
 }
 
 void link_watch_writable(struct link *link, bool on)

@@ -36,9 +36,12 @@ enum link_state {
  * @resuming: the connection was ended by ourselves, and is likely to be back soon
  * @resume_until: when that is not to be expected any more
  * @watches_writable: @writable is to be called
+ * @up_since: when the connection was made
+ * @of_use: the simulator has sent what it should on it
+ * @restarted: when it was, or will be, made anew because of link_restart()
  * @address: the address that is tried, or that worked last
  * @left: addresses that this attempt has left, with that one
- * @delay_ns: time until the next attempt, if one fails
+ * @delay_ns: time until the next attempt, if one fails or its connection is of no use
  * @changes: how often the connection came and went: odd while it is there; atomic, as other
  *	threads read it
  */
@@ -59,6 +62,9 @@ struct link {
 	bool resuming;
 	uint64_t resume_until;
 	bool watches_writable;
+	uint64_t up_since;
+	bool of_use;
+	uint64_t restarted;
 	unsigned int address;
 	unsigned int left;
 	uint64_t delay_ns;
@@ -72,7 +78,13 @@ void link_destroy(struct link *link);
 /* Ends the connection because of the simulator, or because of what it did */
 void link_fail(struct link *link, const char *why);
 
-/* Ends the connection for reasons of our own, and makes the next one at once */
+/* To be called when the simulator has sent what it should */
+void link_was_of_use(struct link *link);
+
+/*
+ * Ends the connection for reasons of our own, and makes the next one at once, or soon if
+ * that happens often
+ */
 void link_restart(struct link *link);
 
 /* Asks, or asks no more, for calls of link->writable */

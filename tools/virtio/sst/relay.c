@@ -90,6 +90,8 @@ static void take_events(struct relay *relay)
 {
 	size_t nr = relay->have / sizeof(relay->buffer[0]), i;
 
+	if (nr)
+		link_was_of_use(&relay->link);
 	for (i = 0; i < nr; i++)
 		post(relay, &relay->buffer[i]);
 	relay->have -= nr * sizeof(relay->buffer[0]);

@@ -891,7 +891,7 @@ def garbage():
     with Simulator() as simulator:
         simulator.listen()
         with Device("--connect", simulator.endpoint) as fe:
-            for _ in range(10):
+            for _ in range(5):
                 with simulator.accept() as stream:
                     seed = seed * 6364136223846793005 + 1 & (1 << 64) - 1
                     try:
@@ -1116,20 +1116,77 @@ def reconnects_again_and_again():
 
 @test
 def back_off():
-    """Attempts become fewer, and are many again after a connection."""
+    """Attempts become fewer, and are many again after a connection with an answer."""
     with Simulator("tcp") as simulator:
         with Device("--connect", simulator.endpoint) as fe:
             # Attempts after 0.1, 0.3, 0.7, 1.5 and 3.1 s
             time.sleep(2)
             start = time.monotonic()
             simulator.listen()
-            simulator.accept().close()
-            waited = time.monotonic() - start
+            with simulator.accept() as stream:
+                waited = time.monotonic() - start
+                fe.backend.logged(UP)
+                echo(fe, stream)
             start = time.monotonic()
             simulator.accept().close()
             again = time.monotonic() - start
             assert waited < 5 and again < 1, f"{waited} s, {again} s"
             fe.alive()
+
+
+@test
+def back_off_from_who_takes_connections_and_ends_them():
+    """A tunnel does so whose other end has nobody to connect to."""
+    with Simulator("tcp") as simulator:
+        simulator.listen()
+        with backend("--connect", simulator.endpoint) as be:
+            # At once, and after 0.1, 0.3, 0.7, 1.5 and 3.1 s
+            simulator.sock.settimeout(0.1)
+            count = 0
+            end = time.monotonic() + 2.5
+            while time.monotonic() < end:
+                with contextlib.suppress(TimeoutError):
+                    simulator.accept().close()
+                    count += 1
+            assert 3 <= count <= 5, f"{count} connections"
+            assert be.errors().count("\n") <= 10, be.errors()
+
+
+@test
+def a_connection_that_lasts_ends_the_back_off():
+    """Also without an answer: events may come seldom, and requests too."""
+    with Simulator("tcp") as simulator:
+        simulator.listen()
+        with backend("--connect", simulator.endpoint):
+            for _ in range(4):
+                simulator.accept().close()
+            with simulator.accept():
+                time.sleep(5.1)
+            start = time.monotonic()
+            simulator.accept().close()
+            taken = time.monotonic() - start
+            assert taken < 0.7, f"{taken} s"
+
+
+@test
+def resets_do_not_make_connections_as_fast_as_they_can():
+    with Forwarding() as (fe, simulator, stream):
+        start = time.monotonic()
+        for id_ in range(11):
+            submitted = send(fe, COMPUTE, id_, 5)
+            stream.receive()
+            fe.enable(0, False)
+            stream.ended()
+            stream.close()
+            fe.enable(0)
+            submitted = send(fe, COMPUTE, id_, 6)
+            stream = simulator.accept()
+            stream.receive()
+            stream.answer(id_)
+            check(take(fe, submitted)[0], request_id=id_, user_data=6)
+        taken = time.monotonic() - start
+        assert taken > 0.9, f"{taken} s"
+        stream.close()
 
 
 # Too few descriptors
