@@ -39,20 +39,6 @@ bool forward_set_events_listen(struct options *options, const char *arg)
 	return set_endpoint(&options->events_endpoint, arg, true);
 }
 
-bool forward_set_all(struct options *options, const char *arg)
-{
-	(void)arg;
-	options->forward.all = true;
-	return true;
-}
-
-bool forward_set_in_order(struct options *options, const char *arg)
-{
-	(void)arg;
-	options->forward.in_order = true;
-	return true;
-}
-
 bool forward_set_on_disconnect(struct options *options, const char *arg)
 {
 	uint64_t nr = 0;

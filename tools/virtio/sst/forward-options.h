@@ -12,8 +12,6 @@
 /* Each enters an option. Return: whether its argument is well formed */
 bool forward_set_connect(struct options *options, const char *arg);
 bool forward_set_listen(struct options *options, const char *arg);
-bool forward_set_all(struct options *options, const char *arg);
-bool forward_set_in_order(struct options *options, const char *arg);
 bool forward_set_on_disconnect(struct options *options, const char *arg);
 bool forward_set_timeout(struct options *options, const char *arg);
 bool forward_set_events_connect(struct options *options, const char *arg);

@@ -223,20 +223,13 @@ static bool set_hostile(struct options *options, const char *arg)
 	return true;
 }
 
-static bool set_backend_req(struct options *options, const char *arg)
-{
-	(void)arg;
-	options->backend_req = true;
-	return true;
-}
-
 /**
  * struct option_type - an option
  * @name: its long name
  * @arg: name of its argument, or NULL when it takes none
  * @accepted: what is accepted as the argument
  * @help: what it is for
- * @set: enters it, NULL for those that are not about a device
+ * @set: enters it, NULL for those that are not about a device, or take no argument
  */
 struct option_type {
 	const char *name;
@@ -278,9 +271,9 @@ static const struct option_type option_types[] = {
 	{ "listen", "ENDPOINT", ENDPOINT_SYNTAX,
 	  "the same, but the simulator connects there", forward_set_listen },
 	{ "forward-all", NULL, NULL,
-	  "forward even NOOP, ECHO, RESET and GET_INFO", forward_set_all },
+	  "forward even NOOP, ECHO, RESET and GET_INFO", NULL },
 	{ "in-order", NULL, NULL,
-	  "the simulator answers in the order of the requests", forward_set_in_order },
+	  "the simulator answers in the order of the requests", NULL },
 	{ "on-disconnect", "WHAT", FORWARD_DISCONNECT_SYNTAX,
 	  "what requests do without a connection (error)", forward_set_on_disconnect },
 	{ "simulator-timeout", "MS", "milliseconds, from 1 to 1000000000",
@@ -297,8 +290,7 @@ static const struct option_type option_types[] = {
 	  "SEED[,LIFE], from 0 to 18446744073709551615 and to 4294967295",
 	  "for tests: break the rules at random", set_hostile },
 	{ "backend-req", NULL, NULL,
-	  "for tests: let User Mode Linux notice the end of this program",
-	  set_backend_req },
+	  "for tests: let User Mode Linux notice the end of this program", NULL },
 	{ "verbose", NULL, NULL, "log every message and state", NULL },
 	{ "help", NULL, NULL, "print this text", NULL },
 	{ "version", NULL, NULL, "print the version", NULL },
@@ -378,7 +370,7 @@ static void make_long_options(struct option *long_options)
 	}
 }
 
-bool options_begin_device(struct options_list *list)
+bool options_begin_device(struct options_list *list, const char *file, unsigned int number)
 {
 	struct options *device = realloc(list->device, (list->nr + 1) * sizeof(*device));
 
@@ -387,52 +379,95 @@ bool options_begin_device(struct options_list *list)
 		return false;
 	}
 	list->device = device;
-	list->device[list->nr++] = list->defaults;
+	device += list->nr++;
+	*device = list->defaults;
+	device->file = file;
+	device->number = number;
 	return true;
 }
 
-/* Enters an option that is about the program. Return: whether its argument is right */
-static bool apply_to_program(struct options_list *list, const char *name, const char *arg)
+void options_about(char *about, const char *file, unsigned int number)
 {
-	if (!strcmp(name, "verbose"))
-		list->verbose = true;
-	if (!strcmp(name, "stats")) {
-		list->stats = arg;
-		return fits_socket(arg);
-	}
-	return true;
+	snprintf(about, OPTIONS_MAX_ABOUT, "%.*s%sdevice %u", OPTIONS_MAX_ABOUT - 32,
+		 file ? file : "", file ? ": " : "", number);
 }
 
+/* Where the next option belongs */
+static struct options *current(struct options_list *list)
+{
+	return list->nr ? &list->device[list->nr - 1] : &list->defaults;
+}
+
+static bool set_stats(struct options_list *list, const char *arg)
+{
+	list->stats = arg;
+	return fits_socket(arg);
+}
+
+/* Enters an option with an argument; that for statistics is about the program */
 static bool apply(struct options_list *list, const struct option_type *type, const char *arg)
 {
-	struct options *options = list->nr ? &list->device[list->nr - 1] : &list->defaults;
-
-	if (type->set ? type->set(options, arg) : apply_to_program(list, type->name, arg))
+	if (type->set ? type->set(current(list), arg) : set_stats(list, arg))
 		return true;
 	log_error("--%s %.80s: accepted is %s", type->name, arg, type->accepted);
 	return false;
 }
 
-bool options_enter(struct options_list *list, const char *name, const char *arg)
+/* Returns where an option without one is kept; that for messages is about the program */
+static bool *find_flag(struct options_list *list, const char *name)
+{
+	struct options *options = current(list);
+
+	if (!strcmp(name, "forward-all"))
+		return &options->forward.all;
+	if (!strcmp(name, "in-order"))
+		return &options->forward.in_order;
+	if (!strcmp(name, "backend-req"))
+		return &options->backend_req;
+	return &list->verbose;
+}
+
+/* Returns an option that a file may have, or NULL */
+static const struct option_type *find_type(const char *name)
 {
 	unsigned int i;
 
 	for (i = 0; i < NR_OPTIONS; i++)
 		if (!strcmp(option_types[i].name, name) && strcmp(name, "help") &&
 		    strcmp(name, "version") && strcmp(name, "config"))
-			break;
-	if (i == NR_OPTIONS || !option_types[i].arg != !arg) {
-		log_error("%.40s: %s", name, i == NR_OPTIONS ? "no such option" :
-			  arg ? "takes no argument, only true" : "takes an argument");
-		return false;
+			return &option_types[i];
+	log_error("%.40s: no such option", name);
+	return NULL;
+}
+
+bool options_enter(struct options_list *list, const char *name, const char *arg)
+{
+	const struct option_type *type = find_type(name);
+
+	if (type && type->arg)
+		return apply(list, type, arg);
+	if (type)
+		log_error("%s: takes no argument, only true or false", name);
+	return false;
+}
+
+bool options_switch(struct options_list *list, const char *name, bool on)
+{
+	const struct option_type *type = find_type(name);
+
+	if (type && !type->arg) {
+		*find_flag(list, name) = on;
+		return true;
 	}
-	return apply(list, &option_types[i], arg);
+	if (type)
+		log_error("%s: takes an argument", name);
+	return false;
 }
 
 /* Enters an option of the command line */
 static enum options_result take(struct options_list *list, const struct option_type *type)
 {
-	bool ok;
+	bool ok = true;
 
 	if (!strcmp(type->name, "help")) {
 		print_help();
@@ -445,9 +480,11 @@ static enum options_result take(struct options_list *list, const struct option_t
 	if (!strcmp(type->name, "config"))
 		ok = config_read(list, optarg);
 	else if (type->set == set_socket)
-		ok = options_begin_device(list) && apply(list, type, optarg);
-	else
+		ok = options_begin_device(list, NULL, list->nr + 1) && apply(list, type, optarg);
+	else if (type->arg)
 		ok = apply(list, type, optarg);
+	else
+		*find_flag(list, type->name) = true;
 	return ok ? OPTIONS_RUN : OPTIONS_WRONG;
 }
 
@@ -476,7 +513,7 @@ static enum options_result finish_answers(struct options *options)
 static enum options_result finish(struct options *options)
 {
 	if (!options->socket) {
-		log_error("a device has no socket");
+		log_error("has no socket");
 		return OPTIONS_WRONG;
 	}
 	if (options->existing && options->events_ns) {
@@ -503,20 +540,37 @@ void options_free(struct options_list *list)
 	free(list->device);
 }
 
+/* The same, for one of several devices or of a file */
+static enum options_result finish_one(struct options_list *list, struct options *options)
+{
+	char about[OPTIONS_MAX_ABOUT];
+	enum options_result result;
+
+	if (list->nr > 1 || options->file) {
+		options_about(about, options->file, options->number);
+		log_about(about);
+	}
+	result = finish(options);
+	log_about(NULL);
+	if (list->nr > 1)
+		options->name = options->socket;
+	return result;
+}
+
 static enum options_result finish_all(struct options_list *list)
 {
 	enum options_result result = OPTIONS_RUN;
 	unsigned int i;
 
 	if (!list->nr) {
-		log_error("--socket PATH is missing");
+		if (list->config_path)
+			log_error("%s: has no devices", list->config_path);
+		else
+			log_error("--socket PATH is missing");
 		return OPTIONS_WRONG;
 	}
-	for (i = 0; i < list->nr && result == OPTIONS_RUN; i++) {
-		result = finish(&list->device[i]);
-		if (list->nr > 1)
-			list->device[i].name = list->device[i].socket;
-	}
+	for (i = 0; i < list->nr && result == OPTIONS_RUN; i++)
+		result = finish_one(list, &list->device[i]);
 	return result;
 }
 

@@ -51,6 +51,8 @@ enum {
  * @existing: behave as the existing device
  * @backend_req: take the channel for requests of the back-end
  * @feature_words: argument of --features, or NULL
+ * @file: path of the file that the device is from, or NULL for the command line
+ * @number: its place there, from 1 on
  */
 struct options {
 	const char *socket;
@@ -70,6 +72,8 @@ struct options {
 	bool existing;
 	bool backend_req;
 	const char *feature_words;
+	const char *file;
+	unsigned int number;
 };
 
 /* Returns whether a simulator answers requests */
@@ -91,6 +95,7 @@ static inline bool options_relay(const struct options *options)
  * @device: those of each device
  * @nr: number of devices
  * @config: the file that options came from, or NULL
+ * @config_path: its path, or NULL
  * @stats: path of the socket for statistics, or NULL
  * @verbose: log what happens
  */
@@ -99,6 +104,7 @@ struct options_list {
 	struct options *device;
 	unsigned int nr;
 	struct json_object *config;
+	const char *config_path;
 	const char *stats;
 	bool verbose;
 };
@@ -116,12 +122,22 @@ enum options_result options_parse(struct options_list *list, int argc,
 void options_free(struct options_list *list);
 
 /*
- * Enters an option by its name; @arg is NULL if it is one without argument. Both stay in use.
+ * Enters an option by its name. Both strings stay in use.
  * Return: whether that was possible; if not, what is wrong was printed
  */
 bool options_enter(struct options_list *list, const char *name, const char *arg);
 
-/* Begins a new device, which has the defaults so far. Return: whether there is memory */
-bool options_begin_device(struct options_list *list);
+/* The same for an option without argument, which may be taken back */
+bool options_switch(struct options_list *list, const char *name, bool on);
+
+/*
+ * Begins a new device, number @number in @file or, with NULL, on the command line. It has the
+ * defaults so far. Return: whether there is memory
+ */
+bool options_begin_device(struct options_list *list, const char *file, unsigned int number);
+
+/* Writes what messages are to call a device by then, whose name is not known */
+#define OPTIONS_MAX_ABOUT	256
+void options_about(char *about, const char *file, unsigned int number);
 
 #endif /* SST_OPTIONS_H */

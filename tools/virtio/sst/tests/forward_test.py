@@ -1880,20 +1880,31 @@ def devices_from_a_file():
 @test
 def files_that_are_wrong():
     for text, word in (
-            ("", "--config"), ("[]", "not an object"), ("{", "--config"),
-            ({}, "--socket PATH is missing"),
+            ("", "line 1: ends too early"), ("[]", "not an object"),
+            ('{\n"devices":\n', "line 3: ends too early"),
+            ('{\n"queues":\n!}', "line 3: unexpected character"),
+            ('{}\n{}', "line 2: not one object"),
+            ("{}\0", "line 1: not one object"),
+            ("null\n", "not one object"),
+            ({}, "has no devices"), ({"socket": "s"}, "has no devices"),
             ({"devices": 1}, "not an array"), ({"devices": [1]}, "not an object"),
-            ({"devices": [{}]}, "no socket"),
-            ({"devices": [{"socket": "s", "queues": 99}]}, "--queues 99"),
+            ({"devices": [{"socket": "s"}, {}]}, "device 2: has no socket"),
+            ({"devices": [{"socket": "s"}, {"socket": "t", "queues": 99}]},
+             "device 2: --queues 99"),
+            ({"queues": 99}, "json: --queues 99"),
             ({"devices": [{"socket": "s", "queus": 1}]}, "queus: no such option"),
             ({"devices": [{"socket": "s", "queues": True}]}, "takes an argument"),
             ({"devices": [{"socket": "s", "queues": 1.5}]}, "queues: neither"),
             ({"devices": [{"socket": "s", "forward-all": "yes"}]}, "only true"),
             ({"config": "x"}, "no such option"), ({"help": True}, "no such option"),
-            ({"devices": [{"socket": "s", "in-order": True}]}, "--in-order")):
+            ({"nonsense": False}, "nonsense: no such option"),
+            ({"queues": False}, "queues: takes an argument"),
+            ({"devices": [{"socket": ["s", "t"]}]}, "device 1: socket: an array"),
+            ({"nonsense": []}, "nonsense: an array"),
+            ({"devices": [{"socket": "s", "in-order": True}]}, "device 1: --in-order")):
         status, out, err = config(text)
         equal((status, out, err.count("\n")), (2, "", 1), f"{text}: {err}")
-        assert word in err or word == "--config", err
+        assert word in err and err.startswith("vhost-user-sst: /"), err
     status, out, err = run("--config", "/dev/null", "--config", "/dev/null")
     equal((status, out, err.count("\n")), (2, "", 1))
     status, out, err = run("--config", "/nonexistent")
