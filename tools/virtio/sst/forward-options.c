@@ -70,13 +70,22 @@ static bool refuse(const char *option, const char *other)
 	return false;
 }
 
-/* The first option that is about a simulator that answers requests, or NULL */
-static const char *about_simulator(const struct forward_options *forward)
+/*
+ * The first option that is about a simulator that answers requests, and that differs from the
+ * default, or NULL
+ */
+static const char *about_simulator(const struct forward_options *forward,
+				   const struct forward_options *defaults)
 {
-	return forward->all ? "--forward-all" :
-	       forward->in_order ? "--in-order" :
-	       forward->max_waiting ? "--on-disconnect" :
-	       forward->timeout_ns ? "--simulator-timeout" : NULL;
+	if (forward->all && !defaults->all)
+		return "--forward-all";
+	if (forward->in_order && !defaults->in_order)
+		return "--in-order";
+	if (forward->max_waiting && forward->max_waiting != defaults->max_waiting)
+		return "--on-disconnect";
+	if (forward->timeout_ns != defaults->timeout_ns)
+		return "--simulator-timeout";
+	return NULL;
 }
 
 static bool check_existing(const struct options *options)
@@ -93,10 +102,10 @@ static bool check_existing(const struct options *options)
 	return true;
 }
 
-bool forward_options_finish(struct options *options)
+bool forward_options_finish(struct options *options, const struct options *defaults)
 {
 	struct forward_options *forward = &options->forward;
-	const char *option = about_simulator(forward);
+	const char *option = about_simulator(forward, &defaults->forward);
 
 	if (option && !options_forward(options)) {
 		log_error("%s is about a simulator: add --connect or --listen", option);

@@ -18,9 +18,10 @@ bool forward_set_events_connect(struct options *options, const char *arg);
 bool forward_set_events_listen(struct options *options, const char *arg);
 
 /*
- * Enters what follows from all options.
+ * Enters what follows from all options. Those of @defaults are for other devices where they
+ * are about a simulator, and this device has none.
  * Return: whether they go together; if not, what is wrong was printed
  */
-bool forward_options_finish(struct options *options);
+bool forward_options_finish(struct options *options, const struct options *defaults);
 
 #endif /* SST_FORWARD_OPTIONS_H */

@@ -510,7 +510,7 @@ static enum options_result finish_answers(struct options *options)
 }
 
 /* What can only be judged when all options are known */
-static enum options_result finish(struct options *options)
+static enum options_result finish(struct options *options, const struct options *defaults)
 {
 	if (!options->socket) {
 		log_error("has no socket");
@@ -528,7 +528,7 @@ static enum options_result finish(struct options *options)
 		log_error("--queues above 1 does not go together with --quirks existing");
 		return OPTIONS_WRONG;
 	}
-	if (!forward_options_finish(options))
+	if (!forward_options_finish(options, defaults))
 		return OPTIONS_WRONG;
 	choose_features(options);
 	return finish_answers(options);
@@ -541,7 +541,8 @@ void options_free(struct options_list *list)
 }
 
 /* The same, for one of several devices or of a file */
-static enum options_result finish_one(struct options_list *list, struct options *options)
+static enum options_result finish_one(struct options_list *list, struct options *options,
+				      const struct options *defaults)
 {
 	char about[OPTIONS_MAX_ABOUT];
 	enum options_result result;
@@ -550,15 +551,28 @@ static enum options_result finish_one(struct options_list *list, struct options 
 		options_about(about, options->file, options->number);
 		log_about(about);
 	}
-	result = finish(options);
+	result = finish(options, defaults);
 	log_about(NULL);
 	if (list->nr > 1)
 		options->name = options->socket;
 	return result;
 }
 
+/* Returns the defaults, or none if they are of no use to any device */
+static const struct options *find_defaults(const struct options_list *list)
+{
+	static const struct options none;
+	unsigned int i;
+
+	for (i = 0; i < list->nr; i++)
+		if (options_forward(&list->device[i]))
+			return &list->defaults;
+	return &none;
+}
+
 static enum options_result finish_all(struct options_list *list)
 {
+	const struct options *defaults = find_defaults(list);
 	enum options_result result = OPTIONS_RUN;
 	unsigned int i;
 
@@ -570,7 +584,7 @@ static enum options_result finish_all(struct options_list *list)
 		return OPTIONS_WRONG;
 	}
 	for (i = 0; i < list->nr && result == OPTIONS_RUN; i++)
-		result = finish_one(list, &list->device[i]);
+		result = finish_one(list, &list->device[i], defaults);
 	return result;
 }
 

@@ -263,6 +263,28 @@ def options_that_do_not_go_together():
 
 
 @test
+def defaults_for_devices_with_a_simulator():
+    """Others have no use for them, but for their own options, and all without one."""
+    with Simulator() as simulator:
+        simulator.listen()
+        with Devices("--on-disconnect", "queue", "--simulator-timeout", "5000", "--in-order",
+                     "--forward-all", "--socket", "--on-disconnect", "error",
+                     "--socket", "--connect", simulator.endpoint) as be:
+            be.ready(2)
+            stream = simulator.accept()
+            with FrontEnd(be.paths[0]) as fe:
+                fe.setup()
+                check(base.ask(fe, NOOP))
+                check(base.ask(fe, COMPUTE))
+            stream.close()
+    for args in (("--on-disconnect", "queue", "--socket", "s", "--socket", "t"),
+                 ("--socket", "s", "--connect", "unix:x", "--socket", "t", "--in-order")):
+        status, out, err = run(*args)
+        equal((status, out, err.count("\n")), (2, "", 1), str(args))
+        assert "is about a simulator" in err, err
+
+
+@test
 def unknown_host():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "s")
@@ -1855,9 +1877,9 @@ def devices_from_a_file():
         with open(path, "w") as file:
             json.dump({"devices": [
                 {"socket": f"{folder}/a", "queues": 2, "answer": ["1=status:5", "8=status:2"]},
-                {"socket": f"{folder}/b", "connect": simulator.endpoint, "forward-all": True},
-                {"socket": f"{folder}/c", "in-order": False, "device-id": "9"}],
-                "device-id": 4, "stats": f"{folder}/stats"}, file)
+                {"socket": f"{folder}/b", "connect": simulator.endpoint, "in-order": False},
+                {"socket": f"{folder}/c", "forward-all": False, "device-id": "9"}],
+                "forward-all": True, "in-order": True, "device-id": 4, "stats": f"{folder}/stats"}, file)
         with Devices("--config", path) as be:
             equal(be.ready(3), [f"{folder}/{name}" for name in "abc"])
             stream = simulator.accept()
@@ -1868,10 +1890,12 @@ def devices_from_a_file():
                 check(base.ask(fe, GEMM), status=2)
             with FrontEnd(f"{folder}/b") as fe:
                 fe.setup()
-                submitted = send(fe, NOOP, 7, 9)
-                stream.receive()
-                stream.answer(7)
-                check(take(fe, submitted)[0])
+                submitted = [send(fe, NOOP, id_, 9) for id_ in (7, 8)]
+                stream.receive(2)
+                for id_ in (8, 7):
+                    stream.answer(id_, result=id_)
+                for id_, resp in zip((7, 8), ended(fe, *submitted)):
+                    check(resp, request_id=id_, user_data=9, result=id_)
             stats = statistics(f"{folder}/stats")["devices"]
             equal([d["device_id"] for d in stats], [4, 4, 9])
             stream.close()
