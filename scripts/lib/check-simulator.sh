@@ -147,11 +147,13 @@ no_connection_to_itself() {
 
 suite_simulator() {
 	local name place service=$work/prefix/lib/systemd/system/vhost-user-sst@.service
-	need_packages iproute2 systemd
+	need_packages bash-completion iproute2 systemd
 	build_selftests
 	start_tap
 	test_that "vhost-user-sst(1) has all options" page_has "$top/tools/virtio/sst/vhost-user-sst.1" \
 		< <("$top/tools/virtio/sst/vhost-user-sst" --help | sed -n 's/^  \(--[a-z-]*\) .*/\1/p' | sort -u)
+	test_that "bash completes all options" \
+		"$top/tools/virtio/sst/tests/vhost_user_sst_completion.sh" "$top/tools/virtio/sst"
 	test_that "the back-end does not connect to itself" no_connection_to_itself
 	test_that "the service is in order" service_is_right
 	test_that "the service may do little" service_is_hardened

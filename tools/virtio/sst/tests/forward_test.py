@@ -1879,7 +1879,8 @@ def devices_from_a_file():
                 {"socket": f"{folder}/a", "queues": 2, "answer": ["1=status:5", "8=status:2"]},
                 {"socket": f"{folder}/b", "connect": simulator.endpoint, "in-order": False},
                 {"socket": f"{folder}/c", "forward-all": False, "device-id": "9"}],
-                "forward-all": True, "in-order": True, "device-id": 4, "stats": f"{folder}/stats"}, file)
+                "forward-all": True, "in-order": True, "device-id": 4,
+                "stats": f"{folder}/stats"}, file)
         with Devices("--config", path) as be:
             equal(be.ready(3), [f"{folder}/{name}" for name in "abc"])
             stream = simulator.accept()
