@@ -199,6 +199,17 @@ static int receive(struct connection *c)
 
 /* Connections */
 
+/* Has TCP end a connection whose other end is gone without a word, after 25 s */
+static void notice_silence(int fd)
+{
+	int on = 1, idle = 10, interval = 5, probes = 3;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
 static void accept_connection(int listening)
 {
 	int fd = accept(listening, NULL, NULL), on = 1, i;
@@ -206,8 +217,9 @@ static void accept_connection(int listening)
 	if (fd < 0)
 		return;
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	/* Has no effect on a Unix socket. Without it, TCP holds small messages back */
+	/* Neither has an effect on a Unix socket. Without the first, TCP holds messages back */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	notice_silence(fd);
 	for (i = 0; i < MAX_CONNECTIONS; i++) {
 		if (connections[i].fd >= 0)
 			continue;

@@ -13,6 +13,7 @@ guest, and must not be answered on another one. All integers are little-endian."
 
 import argparse
 import asyncio
+import socket
 import struct
 
 NOOP, ECHO, COMPUTE, READ, WRITE, RESET, GET_INFO, CONFIGURE = range(8)
@@ -96,6 +97,7 @@ class Simulator:
     async def serve(self, reader, writer):
         """One connection: as many requests at a time as the device sends"""
         tasks = set()
+        notice_silence(writer)
         try:
             while True:
                 # A stream: one read can bring a part of a request, or several
@@ -103,7 +105,8 @@ class Simulator:
                     self.answer(writer, await reader.readexactly(REQUEST_SIZE)))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, OSError):
+            # It has ended, or the host at its other end is gone
             pass
         finally:
             for task in tasks:
@@ -112,14 +115,25 @@ class Simulator:
 
     async def send_events(self, _reader, writer):
         number = 0
+        notice_silence(writer)
         try:
             while True:
                 writer.write(EVENT.pack(EVENT_TYPE, 0, self.model.time, number))
                 await writer.drain()
                 number += 1
                 await asyncio.sleep(self.options.every / 1000)
-        except ConnectionError:
+        except OSError:
             writer.close()
+
+
+def notice_silence(writer):
+    """Has TCP end a connection whose other end is gone without a word, after 25 s"""
+    sock = writer.get_extra_info("socket")
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
 
 
 def split(endpoint):

@@ -5,10 +5,13 @@
 Prints TAP. With WORD, runs only the tests whose name contains it.
 """
 
+import asyncio
 import contextlib
+import errno
 import json
 import os
 import resource
+import runpy
 import select
 import signal
 import socket
@@ -656,6 +659,55 @@ def examples():
                 sock.connect(f"{folder}/u")
                 type_, _, _, number = struct.unpack("<IIQQ", sock.recv(24))
                 equal((type_, number), (1000, 0))
+
+
+def keepalive_timers(port):
+    """For each connection of a port of this host, whether its keepalive timer is on."""
+    found = []
+    for name in ("tcp", "tcp6"):
+        with open(f"/proc/net/{name}") as file:
+            for line in file.readlines()[1:]:
+                _, local, _, state, _, timer = line.split()[:6]
+                if state == "01" and int(local.split(":")[1], 16) == port:
+                    found.append(timer.startswith("02:"))
+    return found
+
+
+@test
+def connections_over_tcp_have_keepalive():
+    """On both sides: either can be gone without a word."""
+    with tempfile.TemporaryDirectory() as folder:
+        c = os.path.join(folder, "simulator")
+        subprocess.run(["cc", "-I", os.path.join(EXAMPLES, "../../../../include/uapi"), "-o",
+                        c, os.path.join(EXAMPLES, "simulator.c")], check=True)
+        port = free_port()
+        python = [sys.executable, os.path.join(EXAMPLES, "simulator.py")]
+        for command in ([c, "127.0.0.1", str(port), "0", "0"],
+                        [*python, "--listen", f"tcp:127.0.0.1:{port}"]):
+            with process(command), Device("--connect", f"tcp:127.0.0.1:{port}") as fe:
+                fe.backend.logged(UP)
+                # An answer: each side has the connection, with nothing on its way
+                check(take(fe, send(fe, COMPUTE, 1))[0], request_id=1, user_data=0)
+                until(lambda: keepalive_timers(port) == [True], "the simulator's timer")
+        with Device("--listen", f"tcp:127.0.0.1:{port}"), \
+                socket.create_connection(("127.0.0.1", port)):
+            until(lambda: keepalive_timers(port) == [True], "the program's timer")
+
+
+@test
+def example_and_a_host_that_is_gone():
+    example = runpy.run_path(os.path.join(EXAMPLES, "simulator.py"))
+
+    async def serve():
+        reader = asyncio.StreamReader()
+        reader.set_exception(OSError(errno.EHOSTUNREACH, "No route to host"))
+        _, writer = await asyncio.open_connection(sock=ours)
+        await example["Simulator"](None).serve(reader, writer)
+
+    ours, theirs = socket.socketpair()
+    asyncio.run(serve())
+    equal(theirs.recv(1), b"", "end of the connection")
+    theirs.close()
 
 
 # Faults of the simulator
