@@ -1088,12 +1088,12 @@ def too_many_without_an_answer():
 
 
 @contextlib.contextmanager
-def two_addresses():
-    """Programs that begin meanwhile know hosts with two addresses, one of which is dead."""
+def preloaded(name):
+    """Programs that begin, and are ready, meanwhile use what NAME.c has."""
     with tempfile.TemporaryDirectory() as folder:
-        library = os.path.join(folder, "two_addresses.so")
+        library = os.path.join(folder, name + ".so")
         subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library,
-                        os.path.join(TESTS, "two_addresses.c")], check=True)
+                        os.path.join(TESTS, name + ".c")], check=True)
         # The address sanitizer wants to be the first library
         words = {"LD_PRELOAD": library, "ASAN_OPTIONS": "verify_asan_link_order=0"}
         os.environ.update(words)
@@ -1110,7 +1110,7 @@ def one_of_two_addresses_is_dead():
     with Simulator("tcp") as simulator:
         simulator.listen()
         with contextlib.ExitStack() as stack:
-            with two_addresses():
+            with preloaded("two_addresses"):
                 fe = stack.enter_context(
                     Device("--connect", f"tcp:two:{simulator.address[1]}"))
             stream = simulator.accept()
@@ -1134,7 +1134,7 @@ def one_of_two_addresses_is_dead():
 @test
 def all_addresses_are_dead():
     with Simulator("tcp") as simulator:
-        with two_addresses():
+        with preloaded("two_addresses"):
             be = backend("--connect", f"tcp:two:{simulator.address[1]}")
         with be:
             be.logged("refused; trying again")
@@ -2025,24 +2025,39 @@ def statistics_of_requests():
 
 @test
 def clients_of_statistics_that_do_not_read():
-    with tempfile.TemporaryDirectory() as folder:
-        stats = os.path.join(folder, "stats")
-        with Device("--stats", stats, "--queues", "16", pairs=16) as fe:
-            clients = []
-            for i in range(50):
-                sock = socket.socket(socket.AF_UNIX)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-                sock.connect(stats)
-                # All may have been told by now: the connection has ended then
-                with contextlib.suppress(BrokenPipeError):
-                    if i % 2:
-                        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                clients.append(sock)
-            equal(len(statistics(stats)["devices"][0]["pairs"]), 16)
-            check(base.ask(fe, ECHO))
-            for sock in clients:
-                sock.close()
-            equal(len(statistics(stats)["devices"][0]["pairs"]), 16)
+    """What the socket does not take at once follows, or goes with the client."""
+    with preloaded("small_buffers"):
+        be = Devices("--stats", "DIR/stats", "--queues", "16", "--connect", "unix:/nobody",
+                     "--socket", "--socket")
+        be.ready(2)
+    with be, FrontEnd(be.paths[0]) as fe:
+        fe.setup(pairs=16)
+        stats = os.path.join(be.dir.name, "stats")
+
+        def descriptors():
+            return len(os.listdir(f"/proc/{be.process.pid}/fd"))
+
+        def describe():
+            return [len(device["pairs"]) for device in statistics(stats)["devices"]]
+
+        equal(describe(), [16, 16])
+        before = descriptors()
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(50)]
+        for i, sock in enumerate(clients):
+            sock.connect(stats)
+            if i % 2:
+                sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        until(lambda: descriptors() == before + 50, "a descriptor for each client")
+        equal(describe(), [16, 16])
+        check(base.ask(fe, ECHO))
+        equal(descriptors(), before + 50)
+        # These leave, the last one is still there when the program ends
+        for sock in clients[:-1]:
+            sock.close()
+        until(lambda: descriptors() == before + 1, "the end of the clients")
+        equal(describe(), [16, 16])
+    assert clients[-1].recv(65536), "nothing was sent"
+    clients[-1].close()
 
 
 @test
