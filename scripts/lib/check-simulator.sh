@@ -110,6 +110,11 @@ one_is_cut_off() {
 	wait "$networks" && [ "$status" = 0 ]
 }
 
+unread_is_cut_off() {
+	as_root unshare --net --pid --fork --kill-child --mount-proc /usr/bin/python3 -B \
+		"$top/tools/virtio/sst/tests/cut_unread.py" "$top/tools/virtio/sst/vhost-user-sst"
+}
+
 # Waits for the file $1 for a minute.
 await_file() {
 	local i
@@ -169,6 +174,7 @@ suite_simulator() {
 	place=$work/cut
 	mkdir "$place"
 	test_that "one of four simulators, each in a network of its own, is cut off" one_is_cut_off
+	test_that "a simulator that does not read is cut off" unread_is_cut_off
 	for name in in_c in_python; do
 		place=$work/simulator-$name
 		mkdir "$place"
