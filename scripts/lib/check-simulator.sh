@@ -7,6 +7,13 @@
 
 readonly simulator_kills=100
 
+# The end of what a guest runs with the folder $1: on the host, what was told is checked then.
+# shellcheck disable=SC2016 # the guest expands it
+readonly until_checked='status=$?
+	touch "$1/finished"
+	for i in $(seq 100); do [ -e "$1/checked" ] || sleep 0.1; done
+	exit $status'
+
 # Has a guest work while the simulator $2... is killed, which the back-end meets with the
 # options $1; both may have the socket $place/socket. The back-end itself answers what takes
 # long. Whatever becomes of the guest, the other side ends with it.
@@ -21,10 +28,7 @@ simulator_killed() {
 		sh -c 'touch "$1/begun"
 			"$0/ledger" -r 1 -p 6 -d 16 -n 1000000 -o -m -a -e \
 				-w "while [ ! -e $1/enough ]; do sleep 0.1; done"
-			status=$?
-			touch "$1/finished"
-			for i in $(seq 100); do [ -e "$1/checked" ] || sleep 0.1; done
-			exit $status' "$work/selftests" "$place" || status=$?
+			'"$until_checked" "$work/selftests" "$place" || status=$?
 	[ "$status" = 0 ] || kill "$killer"
 	wait "$killer" && [ "$status" = 0 ]
 }
@@ -102,10 +106,7 @@ one_is_cut_off() {
 	done
 	# shellcheck disable=SC2016 # the guest expands it
 	guest --kasan --cpus 1 "${words[@]}" -- sh -c '/usr/bin/python3 -B "$0" "$1" "$2"
-		status=$?
-		touch "$1/finished"
-		for i in $(seq 100); do [ -e "$1/checked" ] || sleep 0.1; done
-		exit $status' "$top/tools/virtio/sst/tests/watch_cut.py" "$place" "$devices" {leash}>&- || status=$?
+		'"$until_checked" "$top/tools/virtio/sst/tests/watch_cut.py" "$place" "$devices" {leash}>&- || status=$?
 	[ "$status" = 0 ] || exec {leash}>&-
 	wait "$networks" && [ "$status" = 0 ]
 }

@@ -13,15 +13,13 @@ the back-end has ended the connection, FOLDER/back that the network is there aga
 FOLDER/enough that there has been a connection again for a while."""
 
 import contextlib
-import json
 import os
-import socket
 import subprocess
 import sys
 import threading
 import time
 
-from kill_simulator import until
+from kill_simulator import devices, until
 
 SIMULATOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../examples/simulator.py")
 PORT = 5000
@@ -85,9 +83,7 @@ class Backend:
 
     def pairs(self):
         """What is told of the pair of queues that each device has"""
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(self.path("stats"))
-            return [device["pairs"][0] for device in json.load(sock.makefile())["devices"]]
+        return [device["pairs"][0] for device in devices(self.folder)]
 
     def connected(self):
         return [pair["connected"] for pair in self.pairs()]

@@ -27,10 +27,15 @@ def until(condition, what):
         time.sleep(0.01)
 
 
-def pairs(folder):
+def devices(folder):
+    """What the back-end tells of its devices."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(os.path.join(folder, "stats"))
-        (device,) = json.load(sock.makefile())["devices"]
+        return json.load(sock.makefile())["devices"]
+
+
+def pairs(folder):
+    (device,) = devices(folder)
     return device["pairs"]
 
 
