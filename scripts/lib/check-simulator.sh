@@ -92,8 +92,8 @@ demonstrates() {
 
 # Has a guest use four devices, the simulators of which are in networks of their own, while one
 # of these is cut off. All but the guest ends with this shell. Who listens in other networks
-# cannot be seen, so the guest is not told by --socket. With two CPUs, User Mode Linux loses
-# interrupts of several devices for some time.
+# cannot be seen, so the guest is not told by --socket. With two CPUs and several devices, some
+# answer seconds late in User Mode Linux, also without a simulator.
 one_is_cut_off() {
 	local devices=4 i words=() networks leash status=0
 	exec {leash}> >(as_root unshare --net --pid --fork --kill-child --mount-proc \
