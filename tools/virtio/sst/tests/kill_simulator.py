@@ -19,8 +19,8 @@ import time
 TIMEOUT = 120
 
 
-def until(condition, what):
-    end = time.monotonic() + TIMEOUT
+def until(condition, what, seconds=TIMEOUT):
+    end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             sys.exit(f"{what} not in time")
