@@ -33,20 +33,17 @@ readonly hostile_deaths=4
 # seed $4. One device has the options $3, the others are there to die. The first life of each
 # is a good one.
 hostile_guest() {
-	local backends=() i status=0
+	local backends=() i
 	for ((i = 1; i < hostile_deaths; i++)); do
 		backends+=(--backend "--hostile $(($4 * hostile_deaths + i)),8 --answer 126=die")
 	done
 	# shellcheck disable=SC2086 # lists of words
 	guest $2 --timeout $((2 * $1 + 100)) --backend "--hostile $4,8 --answer 126=die $3" "${backends[@]}" -- \
-		"$work/selftests/hostile" -t "$1" -r "$4" -d $hostile_deaths >"$place/output" 2>&1 || status=$?
-	cat "$place/output"
-	return $status
+		"$work/selftests/hostile" -t "$1" -r "$4" -d $hostile_deaths
 }
 
-# Prints the figures of the last guest: the programs', and the back-end's.
+# Prints the figures of the last guest's back-ends.
 hostile_figures() {
-	sed -n '/^# figure: /p' "$place/output"
 	sed -n 's/^backend-[0-9]: vhost-user-sst: hostile: \([0-9]*\) \(.*\)/# figure: \2 \1/p' "$work/guest-$suite.log"
 	awk '/^backend-[0-9]: vhost-user-sst: hostile: [0-9]+ (answers|wrong events)/ { n += $4 }
 		END { print "# figure: hostile answers and events", n + 0 }' "$work/guest-$suite.log"
