@@ -207,6 +207,7 @@ static struct service *new_service(struct daemon *daemon, unsigned int number)
 	service->server.fd = -1;
 	service->listening.loop = &daemon->loop;
 	service->listening.ready = listening_ready;
+	service->listening.about = service->options->name;
 	service->conn.loop = &daemon->loop;
 	service->conn.vu = &service->device.vu;
 	service->conn.closed = conn_closed;

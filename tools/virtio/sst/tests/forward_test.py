@@ -905,6 +905,14 @@ def response_before_its_request():
                 take(fe, submitted)
 
 
+def made_anew(fe, simulator):
+    """The connection was found to be out of step, and there is another one."""
+    fe.backend.logged("out of step" + DOWN)
+    with simulator.accept() as stream:
+        until(lambda: fe.backend.errors().count(UP) == 2)
+        echo(fe, stream)
+
+
 @test
 def out_of_step():
     """One byte too many; the connection is made anew before long."""
@@ -919,10 +927,7 @@ def out_of_step():
                 break
         for resp in ended(fe, *submitted):
             equal(resp.status, ERROR)
-        fe.backend.logged("out of step" + DOWN)
-        with simulator.accept() as stream:
-            until(lambda: fe.backend.errors().count(UP) == 2)
-            echo(fe, stream)
+        made_anew(fe, simulator)
 
 
 @test
@@ -937,10 +942,7 @@ def out_of_step_one_at_a_time():
             stream.answer(id_)
         for resp in ended(fe, *submitted):
             equal(resp.status, ERROR)
-        fe.backend.logged("out of step" + DOWN)
-        with simulator.accept() as stream:
-            until(lambda: fe.backend.errors().count(UP) == 2)
-            echo(fe, stream)
+        made_anew(fe, simulator)
 
 
 @test
@@ -953,10 +955,7 @@ def out_of_step_in_order():
         for id_ in range(1, 31):
             stream.answer(id_, result=1)
         equal([resp.result for resp in ended(fe, *submitted)], [256] * 30)
-        fe.backend.logged("out of step" + DOWN)
-        with simulator.accept() as stream:
-            until(lambda: fe.backend.errors().count(UP) == 2)
-            echo(fe, stream)
+        made_anew(fe, simulator)
 
 
 @test
